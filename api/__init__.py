@@ -1,0 +1,1 @@
+"""REST: the config API and the front doors that programs already know."""

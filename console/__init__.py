@@ -1,0 +1,1 @@
+"""Pages for people: status, demo and the restyled admin."""

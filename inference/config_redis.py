@@ -1,0 +1,78 @@
+"""What processes cache of the database, and how they learn that it changed.
+
+Whoever saves configuration calls `bump(url, area)`; whoever caches it polls `Cached.refresh`.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import redis
+
+from inference import connection_redis
+
+VERSIONS = "rtai:config"
+"""Hash of a counter for each area; it rises with every change."""
+AREAS = ("sites", "limits", "policies", "models")
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+def bump(url: str, area: str) -> None:
+    """Tells every process that `area` changed; raises redis.RedisError."""
+    connection_redis.client(url).hincrby(VERSIONS, area, 1)
+
+
+class Cached(Generic[T]):
+    """A value loaded from the database, reloaded when its area's version changed.
+
+    While Redis or the database is away the last value stays, and the next refresh tries again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        area: str,
+        load: Callable[[], T],
+        *,
+        max_age_s: float = 0.5,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = url
+        self._area = area
+        self._load = load
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._checked = float("-inf")
+        self._version: str | None = None
+        self._value: T | None = None
+
+    @property
+    def value(self) -> T:
+        """The last loaded value; loads it the first time, and then raises what loading raises."""
+        if self._value is None:
+            self._value = self._load()
+        return self._value
+
+    def refresh(self) -> T:
+        """The value, reloaded if its version changed since it was last looked up."""
+        now = self._clock()
+        if now - self._checked >= self._max_age_s:
+            self._checked = now
+            self._reload_if_changed()
+        return self.value
+
+    def _reload_if_changed(self) -> None:
+        try:
+            version = connection_redis.client(self._url).hget(VERSIONS, self._area) or "0"
+            if version != self._version:
+                self._value = self._load()
+                self._version = str(version)
+        except (redis.RedisError, OSError) as error:
+            logger.warning("Keeping the last %s: %s", self._area, error)
+        except Exception:
+            if self._value is None:
+                raise
+            logger.exception("Keeping the last %s", self._area)

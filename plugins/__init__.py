@@ -1,0 +1,1 @@
+"""The built-in plugins: they come in through the door that everyone uses."""

@@ -1,0 +1,1 @@
+"""Scores in, decisions out: policies, verdicts and where verdicts go."""

@@ -1,0 +1,109 @@
+"""What the database remembers of policies, judged messages and people's reviews."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+ACTIONS = [(action, action) for action in ("allow", "flag", "hold", "block")]
+
+
+class PolicyRecord(models.Model):
+    """A named set of rules; `version` rises with every change to it or its rules."""
+
+    name = models.SlugField(unique=True, max_length=64)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    fail_mode = models.CharField(
+        max_length=5,
+        choices=ACTIONS,
+        default="hold",
+        help_text="What happens to a message that no model judged before its deadline.",
+    )
+    is_default = models.BooleanField(
+        default=False, help_text="Judges every stream that names no policy of its own."
+    )
+
+    class Meta:
+        verbose_name = "policy"
+        verbose_name_plural = "policies"
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("is_default",),
+                condition=models.Q(is_default=True),
+                name="one_default_policy",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RuleRecord(models.Model):
+    """One threshold: when `plugin` scores `label` at `threshold` or above, take `action`."""
+
+    policy = models.ForeignKey(PolicyRecord, on_delete=models.CASCADE, related_name="rules")
+    name = models.SlugField(max_length=64, help_text="The author of a message sees this name.")
+    plugin = models.SlugField(max_length=64)
+    label = models.SlugField(max_length=64)
+    threshold = models.FloatField(validators=[MinValueValidator(0), MaxValueValidator(1)])
+    action = models.CharField(max_length=5, choices=ACTIONS[1:])
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = "rule"
+        ordering = ("policy", "name")
+        constraints = (
+            models.UniqueConstraint(fields=("policy", "name"), name="one_rule_of_a_name"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.plugin}.{self.label} ≥ {self.threshold} → {self.action}"
+
+
+class VerdictRecord(models.Model):
+    """A message and what was decided about it; written behind the live path."""
+
+    id = models.CharField(primary_key=True, max_length=32)
+    site = models.CharField(max_length=32)
+    stream = models.CharField(max_length=100)
+    author_id = models.CharField(max_length=128)
+    author_name = models.CharField(max_length=64, blank=True)
+    text = models.TextField()
+    accepted_at = models.DateTimeField()
+    decided_at = models.DateTimeField()
+    action = models.CharField(max_length=5, choices=ACTIONS)
+    by = models.CharField(max_length=9, default="policy", help_text="policy or moderator")
+    policy = models.CharField(max_length=80, blank=True)
+    reasons = models.JSONField(default=list)
+    scores = models.JSONField(default=dict)
+    models_used = models.JSONField(default=dict, verbose_name="models")
+    failures = models.JSONField(default=dict)
+    offset = models.BigIntegerField(null=True, blank=True, help_text="Empty if never published.")
+
+    class Meta:
+        verbose_name = "verdict"
+        ordering = ("-id",)
+        indexes = (
+            models.Index(fields=("site", "stream", "-id")),
+            models.Index(fields=("action", "-id")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.id}"
+
+
+class ReviewRecord(models.Model):
+    """A person's decision on a verdict."""
+
+    verdict = models.ForeignKey(VerdictRecord, on_delete=models.CASCADE, related_name="reviews")
+    action = models.CharField(max_length=5, choices=ACTIONS)
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    note = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "review"
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.verdict_id} by {self.reviewer_id}"

@@ -1,0 +1,103 @@
+"""From scores to a decision: rules with thresholds, the strictest action wins."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from inference.types import Scores
+
+
+class Action(StrEnum):
+    """What happens to a message, from mildest to strictest."""
+
+    ALLOW = "allow"
+    FLAG = "flag"
+    HOLD = "hold"
+    BLOCK = "block"
+
+    @property
+    def severity(self) -> int:
+        """Position in the order of strictness, 0 for `allow`."""
+        return list(Action).index(self)
+
+    @property
+    def publishes(self) -> bool:
+        """Whether others see the message."""
+        return self in (Action.ALLOW, Action.FLAG)
+
+
+FAIL_RULE = "undecided"
+"""The rule named in the reasons when a policy's fail mode decided, because no scores came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """If `plugin` scores `label` at `threshold` or above, take `action`."""
+
+    name: str
+    plugin: str
+    label: str
+    threshold: float
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A rule that fired, with the score that made it fire."""
+
+    rule: str
+    label: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A versioned set of rules, and what to do when scores are missing."""
+
+    name: str
+    version: int
+    rules: tuple[Rule, ...]
+    fail_mode: Action = Action.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy decided, with the rules that caused it."""
+
+    action: Action
+    reasons: tuple[Reason, ...]
+    policy: str
+
+
+def decide(scores: Scores, policy: Policy) -> Decision:
+    """The strictest action among the rules that fire.
+
+    A rule whose plugin gave no scores cannot be judged: the policy's fail mode then counts
+    as one more action, so that a missing judgement never lets a message through in silence.
+    """
+    fired = [rule for rule in policy.rules if _score(scores, rule) >= rule.threshold]
+    reasons = [_reason(scores, rule) for rule in fired]
+    actions = [rule.action for rule in fired]
+    if missing := sorted({rule.plugin for rule in policy.rules} - set(scores.by_plugin)):
+        actions.append(policy.fail_mode)
+        reasons.extend(Reason(rule=FAIL_RULE, label=plugin) for plugin in missing)
+    action = max(actions, key=lambda each: each.severity, default=Action.ALLOW)
+    return Decision(action=action, reasons=tuple(reasons), policy=_label(policy))
+
+
+def fail(policy: Policy) -> Decision:
+    """What a policy decides when no scores came before the deadline."""
+    return Decision(policy.fail_mode, (Reason(rule=FAIL_RULE),), _label(policy))
+
+
+def _score(scores: Scores, rule: Rule) -> float:
+    labels: Mapping[str, float] = scores.by_plugin.get(rule.plugin, {})
+    return labels.get(rule.label, -1.0)
+
+
+def _reason(scores: Scores, rule: Rule) -> Reason:
+    return Reason(rule=rule.name, label=rule.label, score=round(_score(scores, rule), 4))
+
+
+def _label(policy: Policy) -> str:
+    return f"{policy.name}@{policy.version}"

@@ -1,0 +1,1 @@
+"""Whatever touches a live client: frames, sessions, limits, history and fan-out."""

@@ -1,0 +1,66 @@
+"""Names of what Redis holds about streams and sessions, and of the channel layer's groups."""
+
+from hashlib import blake2s
+
+LIMITS = "rtai:limits"
+"""Hash of rate limits: name to `count:period_ms:burst`, or to `count` for a cap."""
+
+
+def ref(site: str, user: str, ref: str) -> str:
+    """Message id of a client's `ref`, for 5 minutes."""
+    return f"rtai:ref:{site}:{len(user)}:{user}:{ref}"
+
+
+def position(site: str, stream: str) -> str:
+    """Hash of a stream: `epoch` and `offset`."""
+    return f"rtai:position:{site}/{stream}"
+
+
+def history(site: str, stream: str) -> str:
+    """Sorted set of a stream's frames by offset; each member is `published_ms|frame`."""
+    return f"rtai:history:{site}/{stream}"
+
+
+def history_index(site: str, stream: str) -> str:
+    """Hash from message id to the offset of its frame."""
+    return f"rtai:index:{site}/{stream}"
+
+
+def mailbox(site: str, user: str) -> str:
+    """Hash of verdict frames by message id, for a user whose sessions may not have seen them."""
+    return f"rtai:mailbox:{site}:{user}"
+
+
+def session(id: str) -> str:
+    """Hash of one live session."""
+    return f"rtai:session:{id}"
+
+
+def sessions(site: str) -> str:
+    """Sorted set of a site's session ids, scored by the end of their lease."""
+    return f"rtai:sessions:{site}"
+
+
+def user_sessions(site: str, user: str) -> str:
+    """Sorted set of a user's session ids, scored by the end of their lease."""
+    return f"rtai:user-sessions:{site}:{user}"
+
+
+def bans(site: str) -> str:
+    """Sorted set of `user:ID` and `address:HASH`, scored by the end of the ban in ms."""
+    return f"rtai:bans:{site}"
+
+
+def stream_group(site: str, stream: str) -> str:
+    """Group of a stream's frames; every gateway with a subscriber joins it once."""
+    return f"stream.{blake2s(f'{site}/{stream}'.encode()).hexdigest()[:40]}"
+
+
+def site_group(site: str) -> str:
+    """Group of what concerns single users of a site: verdicts, kicks, bans."""
+    return f"site.{site}"
+
+
+def gateway_group(gateway: str) -> str:
+    """Group of one gateway process: finished batches and probes."""
+    return f"gateway.{gateway}"
