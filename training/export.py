@@ -1,0 +1,161 @@
+"""Turns a finished run into a model folder: `python -m training.export --run DIR --name NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from training import verify
+from training.calibrate import balanced, fit_affine
+from training.encode import numbers_of, shipped_tokenizer, write_tokenizer
+from training.encoder import Network
+from training.fit import predict
+from training.graph import Ending, build
+from training.labels import MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
+from training.quantise import observe
+from training.rows import Row
+from training.store import read_network, read_validation
+
+KINDS = {
+    "guard-mini": ("moderation", MODERATION_LABELS, "max"),
+    "sentiment-mini": ("sentiment", SENTIMENT_LABELS, "mean"),
+}
+CARDS = Path(__file__).parents[1] / "docs" / "models"
+POSITIVE_SHARE = 0.3
+ENOUGH = 25
+MAX_TOKENS = 128
+LARGEST_FILE = 50_000_000
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="folder of the finished run")
+    parser.add_argument("--name", choices=sorted(KINDS), required=True)
+    parser.add_argument("--folder", type=Path, required=True, help="model folder to write")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument(
+        "--keep", nargs="*", default=[], help="linear maps left in single precision"
+    )
+    parser.add_argument("--levels", type=int, default=127, help="largest weight in bytes")
+    return parser.parse_args()
+
+
+def moderation_ending(logits: NDArray[np.float32], rows: Sequence[Row]) -> Ending:
+    """A calibration for each head on a mix with a stated share of positives, and the computed labels."""
+    slopes = np.ones(len(MODERATION_HEADS), dtype=np.float32)
+    shifts = np.zeros_like(slopes)
+    for column, head in enumerate(MODERATION_HEADS):
+        known = [i for i, row in enumerate(rows) if head in row.targets]
+        targets = np.array([rows[i].targets[head] for i in known])
+        weights = balanced(targets, np.ones(len(known)), POSITIVE_SHARE)
+        if min((targets >= 0.5).sum(), (targets < 0.5).sum()) >= ENOUGH:
+            found = fit_affine(logits[known, column].astype(np.float64), targets, weights)
+            slopes[column], shifts[column] = found
+    return Ending(slopes, shifts, ceilings=_ceilings(), factors=_factors())
+
+
+def _ceilings() -> list[int]:
+    return [MODERATION_LABELS.index(PARENTS.get(name, name)) for name in MODERATION_LABELS]
+
+
+def _factors() -> list[int]:
+    none = len(MODERATION_LABELS)
+    sexual = MODERATION_LABELS.index("sexual")
+    return [sexual if name == "sexual_minors" else none for name in MODERATION_LABELS]
+
+
+def sentiment_ending(logits: NDArray[np.float32], rows: Sequence[Row]) -> Ending:
+    """One temperature for the three classes, found on validation rows."""
+    truth = np.array([max(SENTIMENT_LABELS, key=row.targets.__getitem__) for row in rows])
+    columns = np.array([SENTIMENT_LABELS.index(str(name)) for name in truth])
+
+    def loss(slope: float) -> float:
+        scaled = logits.astype(np.float64) * slope
+        scaled -= scaled.max(axis=1, keepdims=True)
+        total = np.log(np.exp(scaled).sum(axis=1))
+        return float((total - scaled[np.arange(len(scaled)), columns]).mean())
+
+    best = min(np.linspace(0.3, 3.0, 109), key=lambda slope: loss(float(slope)))
+    size = len(SENTIMENT_LABELS)
+    return Ending(
+        np.full(size, best, dtype=np.float32), np.zeros(size, dtype=np.float32), exclusive=True
+    )
+
+
+def write_folder(folder: Path, name: str, version: str, model: onnx.ModelProto) -> None:
+    """Write model, tokenizer, card and the manifest that names their digests."""
+    plugin, labels, reduction = KINDS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    onnx.save(model, str(folder / "model.onnx"))
+    write_tokenizer(folder)
+    shutil.copyfile(CARDS / f"{name}.md", folder / "card.md")
+    files = {part: _digest(folder / part) for part in ("model.onnx", "tokenizer.json", "card.md")}
+    manifest = {
+        "name": name,
+        "version": version,
+        "plugin": plugin,
+        "labels": list(labels),
+        "max_tokens": MAX_TOKENS,
+        "window_reduction": reduction,
+        "licence": "Apache-2.0",
+        "card": "card.md",
+        "files": files,
+    }
+    text = json.dumps(manifest, indent=2) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def _digest(path: Path) -> str:
+    content = path.read_bytes()
+    if len(content) > LARGEST_FILE:
+        raise AssertionError(f"{path.name} has {len(content)} bytes")
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def convert(
+    network: Network, ending: Ending, tokens: Sequence[Sequence[int]], asked: argparse.Namespace
+) -> onnx.ModelProto:
+    """Quantise, compare with single precision, and refuse what depends on its neighbours."""
+    weights = {name: value.numpy() for name, value in network.state_dict().items()}
+    layers = len(network.layers)
+    exact = verify.open_model(build(weights, layers, ending))
+    ranges = observe(network, tokens[:400])
+    model = build(weights, layers, ending, ranges, frozenset(asked.keep), asked.levels)
+    small = verify.open_model(model)
+    sample = tokens[-600:]
+    before, after = verify.alone(exact, sample), verify.alone(small, sample)
+    print(f"neighbours change a score by at most {verify.assert_independent(small, sample):.2e}")
+    gap = np.abs(before - after)
+    same = ((before >= 0.5) == (after >= 0.5)).all(axis=1).mean()
+    print(
+        f"bytes against single precision: mean {gap.mean():.4f}, 99 % {np.quantile(gap, 0.99):.4f}, "
+        f"largest {gap.max():.4f}; same decisions {same:.2%}"
+    )
+    for length in (16, 64, 128):
+        print(f"{length} tokens: {verify.milliseconds(small, length):.2f} ms, one thread")
+    return model
+
+
+def main() -> None:
+    """Calibrate, convert, verify and write."""
+    asked = arguments()
+    network, rows = read_network(asked.run), read_validation(asked.run)
+    tokens = numbers_of([row.text for row in rows], shipped_tokenizer(), MAX_TOKENS)
+    logits = predict(network, tokens)
+    make = moderation_ending if asked.name == "guard-mini" else sentiment_ending
+    ending = make(logits, rows)
+    model = convert(network, ending, tokens, asked)
+    write_folder(asked.folder, asked.name, asked.version, model)
+
+
+if __name__ == "__main__":
+    main()

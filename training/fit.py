@@ -1,0 +1,183 @@
+"""Fits a network to encoded texts, with checkpoints from which a run goes on where it stopped."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from training.encoder import Network
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How long and how fast to learn."""
+
+    epochs: int = 1
+    batch: int = 64
+    minutes: float = 0.0
+    rate: float = 1.5e-4
+    head_rate: float = 1e-3
+    warm_up: float = 0.06
+    decay: float = 0.01
+    save_every: int = 300
+    seed: int = 17
+    threads: int = 2
+
+
+class Clock:
+    """How much of the time allowed is used up; without a limit, none."""
+
+    def __init__(self, minutes: float) -> None:
+        self._start = time.monotonic()
+        self._seconds = minutes * 60.0
+
+    def share(self) -> float:
+        """The share of the time that is gone."""
+        return (time.monotonic() - self._start) / self._seconds if self._seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Texts as token numbers, with targets and, for each target, the weight of what is known."""
+
+    tokens: Sequence[Sequence[int]]
+    targets: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+def masked_binary(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Soft binary cross-entropy over the known targets."""
+    each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (each * weights).sum() / len(logits) / 4.0
+
+
+def soft_classes(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Cross-entropy against soft classes."""
+    each = -(targets * functional.log_softmax(logits, dim=-1)).sum(-1)
+    return (each * weights[:, 0]).mean()
+
+
+def pad(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+    """Token numbers and mask of one batch, as long as its longest text."""
+    width = max(map(len, tokens))
+    numbers = torch.zeros(len(tokens), width, dtype=torch.int64)
+    mask = torch.zeros_like(numbers)
+    for row, text in enumerate(tokens):
+        numbers[row, : len(text)] = torch.tensor(text)
+        mask[row, : len(text)] = 1
+    return numbers, mask
+
+
+def batches(tokens: Sequence[Sequence[int]], size: int, seed: int) -> list[list[int]]:
+    """Indices in batches of texts of like length, in random order."""
+    dice = random.Random(seed)
+    order = list(range(len(tokens)))
+    dice.shuffle(order)
+    groups: list[list[int]] = []
+    for start in range(0, len(order), size * 50):
+        piece = sorted(order[start : start + size * 50], key=lambda i: len(tokens[i]))
+        groups += [piece[at : at + size] for at in range(0, len(piece), size)]
+    dice.shuffle(groups)
+    return groups
+
+
+def fit(network: Network, data: Sequence[Encoded], loss: Loss, plan: Plan, state: Path) -> None:
+    """Learn from one encoded set an epoch; `state` is written as a checkpoint on the way."""
+    torch.manual_seed(plan.seed)
+    torch.set_num_threads(plan.threads)
+    optimiser = _optimiser(network, plan)
+    work = [
+        (epoch, batch)
+        for epoch in range(plan.epochs)
+        for batch in batches(data[epoch % len(data)].tokens, plan.batch, plan.seed + epoch)
+    ]
+    done = _resume(network, optimiser, state)
+    network.train()
+    bar = tqdm(total=len(work), initial=done, unit="batch", mininterval=5.0)
+    clock = Clock(plan.minutes)
+    for step, (epoch, batch) in enumerate(work[done:], start=done):
+        progress = max(step / len(work), clock.share())
+        if progress >= 1.0:
+            break
+        _pace(optimiser, progress, plan)
+        value = _step(network, optimiser, loss, data[epoch % len(data)], batch)
+        bar.set_postfix(loss=f"{value:.4f}", refresh=False)
+        bar.update()
+        if (step + 1) % plan.save_every == 0:
+            _save(network, optimiser, step + 1, state)
+    bar.close()
+
+
+def _optimiser(network: Network, plan: Plan) -> torch.optim.Optimizer:
+    heads = list(network.heads.parameters())
+    body = [p for name, p in network.named_parameters() if not name.startswith("heads.")]
+    groups = [{"params": body, "lr": plan.rate}, {"params": heads, "lr": plan.head_rate}]
+    return torch.optim.AdamW(groups, weight_decay=plan.decay, fused=True)
+
+
+def _pace(optimiser: torch.optim.Optimizer, done: float, plan: Plan) -> None:
+    pace = min(done / plan.warm_up, (1.0 - done) / (1.0 - plan.warm_up))
+    for group, rate in zip(optimiser.param_groups, (plan.rate, plan.head_rate), strict=True):
+        group["lr"] = rate * max(pace, 0.01)
+
+
+def _step(
+    network: Network, optimiser: torch.optim.Optimizer, loss: Loss, data: Encoded, batch: list[int]
+) -> float:
+    numbers, mask = pad([data.tokens[i] for i in batch])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = network(numbers, mask)
+    targets, weights = torch.from_numpy(data.targets[batch]), torch.from_numpy(data.weights[batch])
+    value = loss(logits.float(), targets, weights)
+    value.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return float(value.detach())
+
+
+def _save(network: Network, optimiser: torch.optim.Optimizer, step: int, state: Path) -> None:
+    fresh = state.with_suffix(".new")
+    torch.save(
+        {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, fresh
+    )
+    fresh.replace(state)
+
+
+def _resume(network: Network, optimiser: torch.optim.Optimizer, state: Path) -> int:
+    if not state.exists():
+        return 0
+    saved = torch.load(state, weights_only=True)
+    network.load_state_dict(saved["network"])
+    optimiser.load_state_dict(saved["optimiser"])
+    return int(saved["step"])
+
+
+def predict(network: Network, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """Logits of every text, in order."""
+    network.eval()
+    order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+    found: dict[int, NDArray[np.float32]] = {}
+    for batch in _slices(order, 128):
+        numbers, mask = pad([tokens[i] for i in batch])
+        with torch.inference_mode():
+            logits = network(numbers, mask).float().numpy()
+        found.update(zip(batch, logits, strict=True))
+    return np.stack([found[i] for i in range(len(tokens))])
+
+
+def _slices(order: list[int], size: int) -> Iterator[list[int]]:
+    for start in range(0, len(order), size):
+        yield order[start : start + size]

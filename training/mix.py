@@ -1,0 +1,60 @@
+"""Puts together what the moderation model learns from in one epoch."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from training import generate
+from training.contrast import introduced, lexicon_rows, mixed, swapped
+from training.holdout import drop_held_out, is_validation
+from training.noise import misspell, recase
+from training.rows import Row, capped
+from training.sources import MODERATION_CAPS
+
+BENIGN = ("self_dialogue", "clinc", "goemotions_pos", "civil_weak_neg", "coconot_contrast")
+VALIDATION_CAP = 400
+GENERATED_SHARE = 0.6
+SWAPPED, INTRODUCED, MIXED = 6000, 2500, 9000
+MISSPELT, RECASED = 0.12, 0.08
+
+
+def training_mix(rows: Sequence[Row], data: Path, seed: int) -> list[Row]:
+    """Real rows, generated ones, contrast and noise, shuffled; another seed, another epoch."""
+    real = capped((row for row in rows if not is_validation(row.text)), MODERATION_CAPS, seed)
+    made = generate.generate(seed, GENERATED_SHARE)
+    benign = [row for row in real if row.source in BENIGN]
+    harmful = [row for row in [*real, *made] if row.targets.get("harm", 0.0) >= 0.7]
+    safe = [row for row in made if row.targets["harm"] < 0.1]
+    words = generate.slots()
+    extra = [
+        *swapped(real, SWAPPED, seed),
+        *introduced(benign, words["one"], words["adj_id"], INTRODUCED, seed),
+        *mixed([*benign, *safe[:6000]], harmful, MIXED, seed),
+        *lexicon_rows(data, seed),
+    ]
+    everything = [row for row in drop_held_out([*real, *made, *extra]) if row.text.strip()]
+    dice = random.Random(seed)
+    dice.shuffle(everything)
+    return [disturb(row, dice) for row in everything]
+
+
+def disturb(row: Row, dice: random.Random) -> Row:
+    """A share of the rows misspelt or in another case."""
+    luck = dice.random()
+    if luck < MISSPELT:
+        return replace(row, text=misspell(row.text, dice))
+    if luck < MISSPELT + RECASED:
+        return replace(row, text=recase(row.text, dice))
+    return row
+
+
+def validation_mix(rows: Sequence[Row], seed: int) -> list[Row]:
+    """Rows of every source that no epoch sees, and texts from templates that none uses."""
+    unseen = [row for row in rows if is_validation(row.text)]
+    caps = {row.source: VALIDATION_CAP for row in unseen}
+    caps |= {name: 0 for name, cap in MODERATION_CAPS.items() if cap == 0}
+    made = drop_held_out(generate.generate(seed, 0.06, validation=True))
+    return [*capped(unseen, caps, seed), *made]

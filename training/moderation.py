@@ -1,0 +1,64 @@
+"""Trains the moderation model: `python -m training.moderation --data DIR --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training import fit as learning
+from training.encode import encode
+from training.encoder import start_network
+from training.fit import Encoded
+from training.holdout import assert_none_held_out, drop_held_out
+from training.labels import BOOST, IMPORTANCE, MODERATION_HEADS
+from training.mix import training_mix, validation_mix
+from training.rows import Row
+from training.sources import moderation_rows
+from training.store import write_run
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and result")
+    parser.add_argument("--limit", type=int, default=0, help="so many rows an epoch only")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=0.0, help="end early, with the rate at zero")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=96, help="longest text in tokens")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=17)
+    return parser.parse_args()
+
+
+def epoch(rows: list[Row], asked: argparse.Namespace, number: int) -> Encoded:
+    """One epoch's texts, none of them held out."""
+    mix = training_mix(rows, asked.data, asked.seed + number)[: asked.limit or None]
+    assert_none_held_out(mix)
+    print(f"epoch {number + 1}: {len(mix)} rows", flush=True)
+    return encode(mix, MODERATION_HEADS, asked.tokens, IMPORTANCE, BOOST)
+
+
+def main() -> None:
+    """Load, train, and leave network and validation rows for the exporter."""
+    asked = arguments()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    rows = drop_held_out(moderation_rows(asked.data))
+    validation = validation_mix(rows, asked.seed)
+    print(f"{len(rows)} rows, {len(validation)} of them for validation")
+    network = start_network(len(MODERATION_HEADS))
+    plan = learning.Plan(
+        epochs=asked.epochs,
+        batch=asked.batch,
+        minutes=asked.minutes,
+        seed=asked.seed,
+        threads=asked.threads,
+    )
+    data = [epoch(rows, asked, number) for number in range(asked.epochs)]
+    learning.fit(network, data, learning.masked_binary, plan, asked.out / "checkpoint.pt")
+    write_run(asked.out, network, validation)
+
+
+if __name__ == "__main__":
+    main()

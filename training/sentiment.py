@@ -1,0 +1,55 @@
+"""Trains the sentiment model: `python -m training.sentiment --data DIR --out DIR`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from training import fit as learning
+from training.encode import encode
+from training.encoder import start_network
+from training.holdout import assert_none_held_out, drop_held_out, is_validation
+from training.labels import SENTIMENT_LABELS
+from training.rows import capped
+from training.sources import sentiment_rows
+from training.store import write_run
+
+CAPS = {"goemotions": 14000}
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and result")
+    parser.add_argument("--limit", type=int, default=0, help="train on so many rows only")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=64, help="longest text in tokens")
+    parser.add_argument("--layers", type=int, default=6, help="layers of the encoder kept")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=17)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Load, train, and leave network and validation rows for the exporter."""
+    asked = arguments()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    rows = drop_held_out(sentiment_rows(asked.data))
+    validation = [row for row in rows if is_validation(row.text)]
+    training = capped((r for r in rows if not is_validation(r.text)), CAPS, asked.seed)
+    training = training[: asked.limit or None]
+    assert_none_held_out(training)
+    print(f"{len(training)} training rows, {len(validation)} validation rows")
+    network = start_network(len(SENTIMENT_LABELS), asked.layers)
+    plan = learning.Plan(
+        epochs=asked.epochs, batch=asked.batch, seed=asked.seed, threads=asked.threads
+    )
+    encoded = encode(training, SENTIMENT_LABELS, asked.tokens)
+    learning.fit(network, [encoded], learning.soft_classes, plan, asked.out / "checkpoint.pt")
+    write_run(asked.out, network, validation)
+
+
+if __name__ == "__main__":
+    main()

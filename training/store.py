@@ -1,0 +1,40 @@
+"""Keeps the result of a run: the network and the validation rows that belong to it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from training.encoder import Network
+from training.rows import Row, read
+
+
+def write_run(folder: Path, network: Network, validation: Sequence[Row]) -> None:
+    """Write the trained network and its validation rows."""
+    state = {"layers": len(network.layers), "network": network.state_dict()}
+    torch.save(state, folder / "network.pt")
+    with gzip.open(folder / "validation.jsonl.gz", "wt", encoding="utf-8") as lines:
+        for row in validation:
+            record = {"text": row.text, "targets": dict(row.targets), "source": row.source}
+            lines.write(json.dumps(record) + "\n")
+
+
+def read_network(folder: Path) -> Network:
+    """The trained network of a run, ready to predict."""
+    state = torch.load(folder / "network.pt", weights_only=True)
+    weights = state["network"]
+    network = Network(len(weights["heads.bias"]), state["layers"])
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def read_validation(folder: Path) -> list[Row]:
+    """The validation rows of a run."""
+    return [
+        Row(record["text"], record["targets"], record["source"])
+        for record in read(folder / "validation.jsonl.gz")
+    ]

@@ -1,0 +1,79 @@
+"""Checks an ONNX model before it ships: same as the network, and the same in any company."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import random
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+Tokens = Sequence[Sequence[int]]
+TOLERANCE = 1e-3
+
+
+def open_model(model: onnx.ModelProto) -> ort.InferenceSession:
+    """A runtime on one thread."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def run(runtime: ort.InferenceSession, tokens: Tokens, extra: int = 0) -> NDArray[np.float32]:
+    """Probabilities of one batch, padded to its longest text and `extra` tokens more."""
+    width = max(map(len, tokens)) + extra
+    numbers = np.zeros((len(tokens), width), dtype=np.int64)
+    mask = np.zeros_like(numbers)
+    for row, text in enumerate(tokens):
+        numbers[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    answer = runtime.run(None, {"input_ids": numbers, "attention_mask": mask})[0]
+    return np.asarray(answer, dtype=np.float32)
+
+
+def alone(runtime: ort.InferenceSession, tokens: Tokens) -> NDArray[np.float32]:
+    """Probabilities of every text judged by itself."""
+    return np.concatenate([run(runtime, [text]) for text in tokens])
+
+
+def neighbour_effect(
+    runtime: ort.InferenceSession, tokens: Tokens, rounds: int, seed: int
+) -> float:
+    """The largest change of a score by company, order or padding over random batches."""
+    dice = random.Random(seed)
+    expected = alone(runtime, tokens)
+    worst = 0.0
+    for _ in range(rounds):
+        chosen = dice.sample(range(len(tokens)), dice.randint(2, min(32, len(tokens))))
+        got = run(runtime, [tokens[i] for i in chosen], extra=dice.choice((0, 0, 1, 7, 40)))
+        worst = max(worst, float(np.abs(got - expected[chosen]).max()))
+    return worst
+
+
+def assert_independent(runtime: ort.InferenceSession, tokens: Tokens) -> float:
+    """Refuse a model whose scores depend on their neighbours."""
+    effect = neighbour_effect(runtime, tokens, rounds=40, seed=17)
+    if effect > TOLERANCE:
+        raise AssertionError(f"a neighbour changes a score by {effect:.4f}")
+    return effect
+
+
+def milliseconds(runtime: ort.InferenceSession, length: int, times: int = 100) -> float:
+    """The median time of one text of `length` tokens."""
+    text = [list(range(1000, 1000 + length))]
+    taken = []
+    for _ in range(times):
+        start = time.perf_counter()
+        run(runtime, text)
+        taken.append(time.perf_counter() - start)
+    return float(np.median(taken)) * 1e3
