@@ -26,7 +26,7 @@ def bump(url: str, area: str) -> None:
 
 
 class Cached(Generic[T]):
-    """A value loaded from the database, reloaded when its area's version changed.
+    """A value loaded from the database, reloaded when one of its areas changed.
 
     While Redis or the database is away the last value stays, and the next refresh tries again.
     """
@@ -34,19 +34,19 @@ class Cached(Generic[T]):
     def __init__(
         self,
         url: str,
-        area: str,
+        areas: str | tuple[str, ...],
         load: Callable[[], T],
         *,
         max_age_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
-        self._area = area
+        self._areas = (areas,) if isinstance(areas, str) else areas
         self._load = load
         self._max_age_s = max_age_s
         self._clock = clock
         self._checked = float("-inf")
-        self._version: str | None = None
+        self._versions: list[str | None] | None = None
         self._value: T | None = None
 
     @property
@@ -66,13 +66,13 @@ class Cached(Generic[T]):
 
     def _reload_if_changed(self) -> None:
         try:
-            version = connection_redis.client(self._url).hget(VERSIONS, self._area) or "0"
-            if version != self._version:
+            versions = connection_redis.client(self._url).hmget(VERSIONS, list(self._areas))
+            if versions != self._versions:
                 self._value = self._load()
-                self._version = str(version)
+                self._versions = versions
         except (redis.RedisError, OSError) as error:
-            logger.warning("Keeping the last %s: %s", self._area, error)
+            logger.warning("Keeping the last %s: %s", "/".join(self._areas), error)
         except Exception:
             if self._value is None:
                 raise
-            logger.exception("Keeping the last %s", self._area)
+            logger.exception("Keeping the last %s", "/".join(self._areas))

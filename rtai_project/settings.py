@@ -21,8 +21,8 @@ RTAI_REDIS_URL = cast(str, environment.read("RTAI_REDIS_URL")) or connection_red
 RTAI_PLUGINS = environment.read("RTAI_PLUGINS")
 RTAI_MODEL_DIRS = (BASE_DIR / "plugins" / "models",)
 
-# Where verdicts go, in order; the first must succeed, the others are isolated from each other.
-RTAI_PUBLISHER = "streams.publisher_redis.RedisPublisher"
+# Makes the first sink of every verdict; the others read what it leaves in the outbox.
+RTAI_PUBLISHER = "streams.apps.publisher"
 
 SECRET_KEY = RTAI_SECRETS["django"]
 DEBUG = False

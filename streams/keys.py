@@ -22,7 +22,7 @@ def history(site: str, stream: str) -> str:
 
 
 def history_index(site: str, stream: str) -> str:
-    """Hash from message id to the offset of its frame."""
+    """Sorted set of message ids by the offset of their frame; trimmed with the history."""
     return f"rtai:index:{site}/{stream}"
 
 
@@ -64,3 +64,18 @@ def site_group(site: str) -> str:
 def gateway_group(gateway: str) -> str:
     """Group of one gateway process: finished batches and probes."""
     return f"gateway.{gateway}"
+
+
+def address_sessions(site: str, address: str) -> str:
+    """Sorted set of an address's session ids, scored by the end of their lease."""
+    return f"rtai:address-sessions:{site}:{address}"
+
+
+def stream_sessions(site: str, stream: str) -> str:
+    """Sorted set of the session ids in a stream, scored by the end of their lease."""
+    return f"rtai:stream-sessions:{site}/{stream}"
+
+
+def bucket(limit: str, subject: str) -> str:
+    """Theoretical arrival time of a rate limit's next message, in ms."""
+    return f"rtai:bucket:{limit}:{subject}"

@@ -1,0 +1,98 @@
+"""Gathers messages into batches, and keeps only as many batches under way as workers can take.
+
+Work-conserving: a message leaves at once while a slot is free, and waits for company otherwise.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MAX_ITEMS = 32
+MAX_TOKENS = 2_048
+"""Padded tokens of a batch: its length times its longest text."""
+SLOT_TIMEOUT_S = 3.0
+CHARACTERS_PER_TOKEN = 4
+MAX_TEXT_TOKENS = 128
+"""A longer text is cut into windows, which fill their own rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[T]):
+    """Items that go to a worker together; `expires_s` is when its slot is free again."""
+
+    id: int
+    items: tuple[T, ...]
+    expires_s: float
+
+
+def estimate_tokens(text: str) -> int:
+    """A text's tokens, roughly, including the two that mark its ends."""
+    return len(text) // CHARACTERS_PER_TOKEN + 3
+
+
+class Batcher(Generic[T]):
+    """A first-in-first-out queue with a number of slots for batches under way."""
+
+    def __init__(
+        self,
+        *,
+        max_items: int = MAX_ITEMS,
+        max_tokens: int = MAX_TOKENS,
+        slot_timeout_s: float = SLOT_TIMEOUT_S,
+    ) -> None:
+        self.slots = 1
+        self._max_items = max_items
+        self._max_tokens = max_tokens
+        self._slot_timeout_s = slot_timeout_s
+        self._queue: deque[tuple[T, int]] = deque()
+        self._under_way: dict[int, Batch[T]] = {}
+        self._last_id = 0
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, item: T, tokens: int) -> None:
+        """Queues an item of this many tokens."""
+        self._queue.append((item, tokens))
+
+    def put_back(self, batch: Batch[T], tokens: Iterable[int]) -> None:
+        """Frees a batch's slot and queues its items again, before all others."""
+        self.done(batch.id)
+        self._queue.extendleft(reversed(list(zip(batch.items, tokens, strict=True))))
+
+    def waiting(self) -> list[T]:
+        """Items that no batch has taken yet."""
+        return [item for item, _ in self._queue]
+
+    def take(self, now_s: float) -> Batch[T] | None:
+        """The next batch, if there is work and a free slot."""
+        self._free_expired(now_s)
+        if not self._queue or len(self._under_way) >= self.slots:
+            return None
+        self._last_id += 1
+        batch = Batch(self._last_id, tuple(self._gather()), now_s + self._slot_timeout_s)
+        self._under_way[batch.id] = batch
+        return batch
+
+    def done(self, batch_id: int) -> None:
+        """Frees the batch's slot; an unknown or expired batch is none of our business."""
+        self._under_way.pop(batch_id, None)
+
+    def _gather(self) -> Iterable[T]:
+        longest = rows = taken = 0
+        while self._queue and taken < self._max_items:
+            tokens = self._queue[0][1]
+            windows = max(1, -(-tokens // MAX_TEXT_TOKENS))
+            longest = max(longest, min(tokens, MAX_TEXT_TOKENS))
+            rows += windows
+            if taken and longest * rows > self._max_tokens:
+                return
+            taken += 1
+            yield self._queue.popleft()[0]
+
+    def _free_expired(self, now_s: float) -> None:
+        for batch in [each for each in self._under_way.values() if each.expires_s <= now_s]:
+            self.done(batch.id)

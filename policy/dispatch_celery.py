@@ -1,0 +1,123 @@
+"""From a gateway's accepted messages to Celery tasks, one for each batch."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import redis
+from celery import Task
+from kombu.exceptions import KombuError
+
+from inference.batching import Batch, Batcher, estimate_tokens
+from policy.messages import Message
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+AWAY = (OSError, KombuError, redis.RedisError)
+"""What a broker that cannot be reached raises."""
+TICK_S = 0.25
+RENEW_S = 1.0
+
+
+class Dispatcher:
+    """Gathers messages and sends batches; keeps vouching for what it still holds.
+
+    `task` is called with the gateway's id, the batch's id and the message ids;
+    `vouch` tells the store that messages are in good hands; `slots` says how many batches
+    this gateway may have under way. The latter two block and run in a thread.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        task: Task,
+        vouch: Callable[[list[str]], None],
+        slots: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gateway = gateway
+        self._task = task
+        self._vouch = vouch
+        self._slots = slots
+        self._clock = clock
+        self._batcher: Batcher[Message] = Batcher()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="dispatch")
+        self._wake = asyncio.Event()
+        self._loops: list[asyncio.Task[None]] = []
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are in no batch yet."""
+        return len(self._batcher)
+
+    async def start(self) -> None:
+        """Starts sending."""
+        self._loops = [
+            asyncio.create_task(self._send_loop(), name="dispatch"),
+            asyncio.create_task(self._renew_loop(), name="dispatch-renew"),
+        ]
+
+    async def stop(self) -> None:
+        """Stops sending; what is still held becomes orphaned, and another gateway takes it."""
+        for loop in self._loops:
+            loop.cancel()
+        for loop in self._loops:
+            with contextlib.suppress(asyncio.CancelledError):
+                await loop
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def put(self, message: Message) -> None:
+        """Queues an accepted message; it leaves at once while a slot is free."""
+        self._batcher.put(message, estimate_tokens(message.text))
+        self._wake.set()
+
+    def batch_done(self, batch: str) -> None:
+        """Frees the slot of a decided batch."""
+        self._batcher.done(int(batch))
+        self._wake.set()
+
+    async def _send_loop(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TICK_S)
+            self._wake.clear()
+            while batch := self._batcher.take(self._clock()):
+                await self._send(batch)
+
+    async def _send(self, batch: Batch[Message]) -> None:
+        ids = [message.id for message in batch.items]
+        try:
+            await self._in_thread(lambda: self._enqueue(batch.id, ids))
+        except AWAY as error:
+            logger.warning("Keeping %d messages, the broker is away: %s", len(ids), error)
+            self._keep(batch)
+            await asyncio.sleep(TICK_S)
+
+    def _enqueue(self, batch: int, ids: list[str]) -> None:
+        self._vouch(ids)
+        self._task.apply_async((self._gateway, str(batch), ids), retry=False)
+
+    def _keep(self, batch: Batch[Message]) -> None:
+        self._batcher.put_back(batch, [estimate_tokens(each.text) for each in batch.items])
+
+    async def _renew_loop(self) -> None:
+        while True:
+            try:
+                await self._renew()
+            except AWAY as error:
+                logger.warning("Could not renew what this gateway holds: %s", error)
+            self._wake.set()
+            await asyncio.sleep(RENEW_S)
+
+    async def _renew(self) -> None:
+        if ids := [message.id for message in self._batcher.waiting()]:
+            await self._in_thread(lambda: self._vouch(ids))
+        self._batcher.slots = max(1, await self._in_thread(self._slots))
+
+    def _in_thread(self, work: Callable[[], T]) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)

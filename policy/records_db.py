@@ -1,0 +1,117 @@
+"""Writes verdicts to the database, behind the live path.
+
+The decision script leaves a record of every verdict in a Redis Stream. It stays there until a
+row is committed, so a database that is locked or gone loses nothing: writing resumes with it.
+"""
+
+import json
+import logging
+import threading
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import redis
+from django.db import DatabaseError, close_old_connections, connection
+
+from policy.keys import OUTBOX, OUTBOX_GROUP
+from policy.models import VerdictRecord
+
+BATCH = 200
+BLOCK_MS = 1_000
+ADOPT_AFTER_MS = 30_000
+"""A record that another writer took and did not finish in this time is taken over."""
+
+logger = logging.getLogger(__name__)
+
+Entries = list[tuple[str, dict[str, str]]]
+
+
+class RecordWriter:
+    """Moves records from Redis to the database, in batches."""
+
+    def __init__(self, client: redis.Redis, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def run(self, stop: threading.Event) -> None:
+        """Writes until told to stop; whatever fails is tried again."""
+        while not stop.is_set():
+            try:
+                self.write_once()
+            except (redis.RedisError, DatabaseError, OSError) as error:
+                logger.warning("Verdicts wait in Redis, they could not be stored: %s", error)
+                connection.close()
+                stop.wait(1)
+
+    def write_once(self, block_ms: int = BLOCK_MS) -> int:
+        """Stores one batch and returns its size; raises what Redis or the database raises."""
+        close_old_connections()
+        entries = self._take(block_ms)
+        if entries:
+            store(fields for _, fields in entries)
+            ids = [id for id, _ in entries]
+            self._client.pipeline().xack(OUTBOX, OUTBOX_GROUP, *ids).xdel(OUTBOX, *ids).execute()
+        return len(entries)
+
+    def _take(self, block_ms: int) -> Entries:
+        try:
+            return self._adopted() or self._fresh(block_ms)
+        except redis.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            self._client.xgroup_create(OUTBOX, OUTBOX_GROUP, id="0", mkstream=True)
+            return self._fresh(block_ms)
+
+    def _adopted(self) -> Entries:
+        found = self._client.xautoclaim(
+            OUTBOX, OUTBOX_GROUP, self._name, min_idle_time=ADOPT_AFTER_MS, count=BATCH
+        )
+        return cast(Entries, found[1])
+
+    def _fresh(self, block_ms: int) -> Entries:
+        found = self._client.xreadgroup(
+            OUTBOX_GROUP, self._name, {OUTBOX: ">"}, count=BATCH, block=block_ms
+        )
+        return cast(Entries, found[0][1] if found else [])
+
+
+def store(records: Iterable[Mapping[str, str]]) -> None:
+    """Inserts or updates one row per message; the last record of a message wins."""
+    rows = {row.id: row for row in (_row(record) for record in records)}
+    VerdictRecord.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=[
+            field.name for field in VerdictRecord._meta.concrete_fields if not field.primary_key
+        ],
+    )
+
+
+def _row(record: Mapping[str, str]) -> VerdictRecord:
+    # PostgreSQL cannot store NUL in a text.
+    found = json.loads(record["record"].replace("\\u0000", "\ufffd"))
+    message, verdict = found["message"], found["verdict"]
+    return VerdictRecord(
+        id=message["id"],
+        site=message["site"],
+        stream=message["stream"],
+        author_id=message["author"]["id"],
+        author_name=message["author"]["name"],
+        text=message["text"],
+        accepted_at=_time(message["accepted_ms"]),
+        decided_at=_time(verdict["decided_ms"]),
+        action=verdict["action"],
+        by=verdict["by"],
+        policy=verdict["policy"],
+        reasons=verdict["reasons"],
+        scores=verdict["scores"],
+        models_used=verdict["models"],
+        failures=verdict["failures"],
+        offset=int(record["offset"]) if record["offset"] else None,
+    )
+
+
+def _time(ms: Any) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,43 @@
+"""Sees to it that every accepted message is decided, whatever dies on the way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from policy.judging import Clock, PolicyBook, judge_late
+from policy.messages import Message
+from policy.messages_redis import MessageStore
+from policy.verdicts import Publisher
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep found: messages to judge again, and how many the fail mode decided."""
+
+    orphans: list[Message]
+    late: int
+
+
+class Sweeper:
+    """Adopts orphaned messages and decides late ones; every gateway runs one."""
+
+    def __init__(
+        self,
+        store: MessageStore,
+        publisher: Publisher,
+        policies: Callable[[], PolicyBook],
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._policies = policies
+        self._clock = clock
+
+    def sweep(self) -> Swept:
+        """One round; raises redis.RedisError while Redis is away."""
+        late = self._store.late()
+        if late:
+            verdicts = judge_late(late, self._policies(), self._clock)
+            decided = sum(self._publisher.publish(verdicts))
+        else:
+            decided = 0
+        return Swept(orphans=self._store.claim_orphans(), late=decided)

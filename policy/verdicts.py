@@ -1,0 +1,52 @@
+"""Port: where verdicts leave, and how they are written down on the way."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from policy.messages import Verdict, full_reasons
+
+
+class Publisher(Protocol):
+    """The first sink of every verdict: decides a message once and tells who must know."""
+
+    def publish(self, verdicts: Sequence[Verdict]) -> list[bool]:
+        """Whether this call decided each message; False where it was decided before.
+
+        Raises redis.RedisError, after which the same verdicts may be published again.
+        """
+        ...
+
+    def overrule(self, verdict: Verdict) -> None:
+        """Puts a person's decision in the place of an earlier one."""
+        ...
+
+    def batch_done(self, gateway: str, batch: str) -> None:
+        """Tells a gateway that its batch is decided."""
+        ...
+
+    def probe_done(self, gateway: str, probe: str, *, ok: bool, detail: str) -> None:
+        """Tells a gateway how its probe went."""
+        ...
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """What is stored of a verdict; frames and records are made from it."""
+    return {
+        "action": verdict.action.value,
+        "by": verdict.by,
+        "policy": verdict.decision.policy,
+        "reasons": full_reasons(verdict.decision.reasons),
+        "scores": {
+            plugin: {label: round(score, 4) for label, score in labels.items()}
+            for plugin, labels in verdict.scores.by_plugin.items()
+        },
+        "models": dict(verdict.scores.models),
+        "failures": dict(verdict.scores.failures),
+        "timing_ms": dict(verdict.timing_ms or {}),
+        "decided_ms": verdict.decided_ms,
+    }
+
+
+def record(verdict: Verdict) -> Mapping[str, Any]:
+    """What the database gets to know of a verdict."""
+    return {"message": verdict.message.as_json(), "verdict": as_json(verdict)}

@@ -1,0 +1,162 @@
+"""Publishes verdicts: decision, offset, history and fan-out in one atomic script.
+
+The script publishes on the channel layer's own groups in the layer's own encoding, so that
+workers need no event loop; see `inference.connection_redis` for the layer's prefix.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import msgpack
+import redis
+
+from policy import keys as policy_keys
+from policy import verdicts
+from policy.messages import Verdict
+from streams import keys
+from streams.verdict_frames import dumps, message_parts, verdict_frame
+
+MESSAGE_TTL_MS = 600_000
+"""How long a decided message and its verdict stay for a repeated `ref` and the mailbox."""
+
+Retention = Callable[[str, str], tuple[int, int]]
+"""Frames and seconds of history of a site's stream."""
+
+_DECIDE = """
+local message, position, history, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local mailbox, session, pending, deadlines, outbox = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local a = cmsgpack.unpack(ARGV[1])
+if not a.overrule then
+  if redis.call('EXISTS', message) == 0 then return {0, ''} end
+  local before = redis.call('HGET', message, 'verdict')
+  if before then return {0, before} end
+end
+redis.call('HSET', message, 'verdict', a.verdict)
+redis.call('PEXPIRE', message, a.ttl_ms)
+redis.call('ZREM', pending, a.id)
+redis.call('ZREM', deadlines, a.id)
+local offset = ''
+if a.publishes and not redis.call('ZSCORE', index, a.id) then
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('HSETNX', position, 'epoch', a.epoch)
+  local epoch = redis.call('HGET', position, 'epoch')
+  offset = redis.call('HINCRBY', position, 'offset', 1)
+  if offset == 1 then redis.call('DEL', history, index) end
+  local between = '"epoch":"' .. epoch .. '","offset":' .. string.format('%d', offset)
+  local frame = a.head .. between .. a.tail
+  local moderator_frame = a.moderator_head .. between .. a.moderator_tail
+  redis.call('ZADD', history, offset, string.format('%d', now) .. '|' .. frame)
+  redis.call('ZADD', index, offset, a.id)
+  redis.call('ZREMRANGEBYRANK', history, 0, -1 - a.frames)
+  for _ = 1, 32 do
+    local first = redis.call('ZRANGE', history, 0, 0)[1]
+    if tonumber(string.match(first, '^%d+')) > now - a.seconds * 1000 then break end
+    redis.call('ZREMRANGEBYRANK', history, 0, 0)
+  end
+  local kept = redis.call('ZRANGE', history, 0, 0, 'WITHSCORES')[2]
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. kept)
+  redis.call('PEXPIRE', history, a.seconds * 1000)
+  redis.call('PEXPIRE', index, a.seconds * 1000)
+  redis.call('PUBLISH', a.stream_channel, cmsgpack.pack({
+    type='stream.frame', stream=a.stream, epoch=epoch, offset=offset,
+    frame=frame, moderator_frame=moderator_frame}))
+end
+redis.call('HSET', mailbox, a.id, a.mail)
+redis.call('PEXPIRE', mailbox, a.ttl_ms)
+redis.call('PUBLISH', a.site_channel, cmsgpack.pack({
+  type='user.frame', user=a.user, id=a.id,
+  frame=a.verdict_frame, moderator_frame=a.moderator_verdict_frame}))
+if redis.call('EXISTS', session) == 1 then
+  redis.call('HSET', session, 'last_verdict', a.action)
+end
+redis.call('XADD', outbox, '*', 'record', a.record, 'offset', offset)
+return {1, a.verdict}
+"""
+
+
+class RedisPublisher:
+    """The publisher port over Redis; one for each process."""
+
+    def __init__(self, client: redis.Redis, retention: Retention, prefix: str = "rtai") -> None:
+        self._client = client
+        self._retention = retention
+        self._prefix = prefix
+        self._decide = client.register_script(_DECIDE)
+
+    def publish(self, found: Sequence[Verdict]) -> list[bool]:
+        """One round trip for all; see `policy.verdicts.Publisher`."""
+        pipeline = self._client.pipeline(transaction=False)
+        for verdict in found:
+            self._run(verdict, pipeline, overrule=False)
+        return [bool(first) for first, _ in cast(list[tuple[int, str]], pipeline.execute())]
+
+    def overrule(self, verdict: Verdict) -> None:
+        """A person's decision; publishes a message that was held before."""
+        self._run(verdict, self._client, overrule=True)
+
+    def batch_done(self, gateway: str, batch: str) -> None:
+        """Frees the batch's slot at its gateway."""
+        self._tell(gateway, {"type": "batch.done", "batch": batch})
+
+    def probe_done(self, gateway: str, probe: str, *, ok: bool, detail: str) -> None:
+        """Answers a gateway's probe."""
+        event = {"type": "probe.done", "probe": probe, "ok": ok, "detail": detail}
+        self._tell(gateway, event)
+
+    def _run(self, verdict: Verdict, client: Any, *, overrule: bool) -> None:
+        message = verdict.message
+        self._decide(
+            keys=[
+                policy_keys.message(message.id),
+                keys.position(message.site, message.stream),
+                keys.history(message.site, message.stream),
+                keys.history_index(message.site, message.stream),
+                keys.mailbox(message.site, message.author.id),
+                keys.session(message.session),
+                policy_keys.PENDING,
+                policy_keys.DEADLINES,
+                policy_keys.OUTBOX,
+            ],
+            args=[msgpack.packb(self._arguments(verdict, overrule=overrule))],
+            client=client,
+        )
+
+    def _arguments(self, verdict: Verdict, *, overrule: bool) -> dict[str, Any]:
+        message, stored = verdict.message, verdicts.as_json(verdict)
+        frames, seconds = self._retention(message.site, message.stream)
+        head, tail = message_parts(message, stored, moderator=False)
+        moderator_head, moderator_tail = message_parts(message, stored, moderator=True)
+        public = dumps(verdict_frame(message.ref, message.id, stored, moderator=False))
+        full = dumps(verdict_frame(message.ref, message.id, stored, moderator=True))
+        return {
+            "id": message.id,
+            "user": message.author.id,
+            "stream": f"{message.site}/{message.stream}",
+            "stream_channel": self._channel(keys.stream_group(message.site, message.stream)),
+            "site_channel": self._channel(keys.site_group(message.site)),
+            "overrule": overrule,
+            "publishes": verdict.action.publishes,
+            "action": verdict.action.value,
+            "verdict": dumps(stored),
+            "verdict_frame": public,
+            "moderator_verdict_frame": full,
+            "mail": dumps({"frame": public, "moderator_frame": full}),
+            "head": head,
+            "tail": tail,
+            "moderator_head": moderator_head,
+            "moderator_tail": moderator_tail,
+            "record": dumps(verdicts.record(verdict)),
+            "epoch": secrets.token_hex(6),
+            "frames": frames,
+            "seconds": seconds,
+            "ttl_ms": MESSAGE_TTL_MS,
+        }
+
+    def _tell(self, gateway: str, event: dict[str, Any]) -> None:
+        channel = self._channel(keys.gateway_group(gateway))
+        self._client.publish(channel, msgpack.packb(event))
+
+    def _channel(self, group: str) -> str:
+        return f"{self._prefix}__group__{group}"

@@ -1,0 +1,106 @@
+"""When batches leave, and what they hold."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.batching import Batcher, estimate_tokens
+
+
+def a_batcher(items: int = 0, *, slots: int = 1, tokens: int = 10) -> Batcher[int]:
+    batcher: Batcher[int] = Batcher()
+    batcher.slots = slots
+    for item in range(items):
+        batcher.put(item, tokens)
+    return batcher
+
+
+def test_a_message_leaves_at_once_while_a_slot_is_free() -> None:
+    batch = a_batcher(1).take(0)
+
+    assert batch is not None
+    assert batch.items == (0,)
+
+
+def test_messages_gather_while_no_slot_is_free() -> None:
+    batcher = a_batcher(1)
+    first = batcher.take(0)
+    assert first is not None
+    for item in (1, 2, 3):
+        batcher.put(item, 10)
+
+    assert batcher.take(0) is None
+    batcher.done(first.id)
+    second = batcher.take(0)
+
+    assert second is not None
+    assert second.items == (1, 2, 3)
+
+
+def test_a_batch_holds_no_more_than_its_limit() -> None:
+    batch = a_batcher(100).take(0)
+
+    assert batch is not None
+    assert len(batch.items) == 32
+
+
+def test_long_texts_make_small_batches() -> None:
+    batch = a_batcher(32, tokens=400).take(0)
+
+    assert batch is not None
+    assert len(batch.items) == 4
+
+
+def test_one_huge_text_still_leaves() -> None:
+    batch = a_batcher(1, tokens=100_000).take(0)
+
+    assert batch is not None
+    assert batch.items == (0,)
+
+
+def test_a_slot_is_free_again_when_its_time_is_over() -> None:
+    batcher = a_batcher(33)
+    batcher.take(0)
+
+    assert batcher.take(2.9) is None
+    assert batcher.take(3.0) is not None
+
+
+def test_done_for_an_unknown_batch_changes_nothing() -> None:
+    batcher = a_batcher(33)
+    batcher.take(0)
+    batcher.done(99)
+
+    assert batcher.take(0) is None
+
+
+def test_a_batch_put_back_leaves_first_and_in_order() -> None:
+    batcher = a_batcher(3)
+    batch = batcher.take(0)
+    assert batch is not None
+    batcher.put(9, 10)
+    batcher.put_back(batch, [10, 10, 10])
+
+    again = batcher.take(0)
+
+    assert again is not None
+    assert again.items == (0, 1, 2, 9)
+
+
+@given(st.lists(st.integers(1, 3_000), max_size=200), st.integers(1, 4))
+def test_every_item_leaves_once_and_in_order(sizes: list[int], slots: int) -> None:
+    batcher: Batcher[int] = Batcher()
+    batcher.slots = slots
+    for item, tokens in enumerate(sizes):
+        batcher.put(item, tokens)
+
+    left: list[int] = []
+    while batch := batcher.take(0):
+        left.extend(batch.items)
+        batcher.done(batch.id)
+
+    assert left == list(range(len(sizes)))
+
+
+def test_an_estimate_grows_with_the_text() -> None:
+    assert estimate_tokens("") == 3
+    assert estimate_tokens("a" * 400) == 103

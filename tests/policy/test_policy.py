@@ -1,0 +1,57 @@
+"""Scores in, decision out."""
+
+import pytest
+
+from inference.types import Scores
+from policy.policy import FAIL_RULE, Action, Policy, Rule, decide, fail
+from tests.builders import some_scores
+
+POLICY = Policy(
+    name="default",
+    version=3,
+    rules=(
+        Rule("maybe", "moderation", "threat", 0.5, Action.FLAG),
+        Rule("threats", "moderation", "threat", 0.9, Action.BLOCK),
+        Rule("rude", "moderation", "insult", 0.8, Action.HOLD),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("threat", "insult", "action", "rules"),
+    [
+        pytest.param(0.1, 0.1, Action.ALLOW, [], id="below all thresholds"),
+        pytest.param(0.5, 0.1, Action.FLAG, ["maybe"], id="on a threshold"),
+        pytest.param(0.95, 0.85, Action.BLOCK, ["maybe", "threats", "rude"], id="strictest wins"),
+        pytest.param(0.6, 0.85, Action.HOLD, ["maybe", "rude"], id="hold over flag"),
+    ],
+)
+def test_the_strictest_rule_that_fires_decides(
+    threat: float, insult: float, action: Action, rules: list[str]
+) -> None:
+    decision = decide(some_scores(threat=threat, insult=insult), POLICY)
+
+    assert decision.action == action
+    assert [reason.rule for reason in decision.reasons] == rules
+    assert decision.policy == "default@3"
+
+
+def test_a_reason_names_label_and_score() -> None:
+    decision = decide(some_scores(threat=0.97123456), POLICY)
+
+    assert decision.reasons[1].label == "threat"
+    assert decision.reasons[1].score == 0.9712
+
+
+def test_a_plugin_without_scores_counts_as_the_fail_mode() -> None:
+    decision = decide(Scores({}, {}, {"moderation": "broken"}), POLICY)
+
+    assert decision.action == Action.HOLD
+    assert [(r.rule, r.label) for r in decision.reasons] == [(FAIL_RULE, "moderation")]
+
+
+def test_a_late_message_is_decided_by_the_fail_mode() -> None:
+    decision = fail(Policy("strict", 1, (), Action.BLOCK))
+
+    assert decision.action == Action.BLOCK
+    assert decision.reasons[0].rule == FAIL_RULE
