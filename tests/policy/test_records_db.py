@@ -1,0 +1,102 @@
+"""Verdicts reach the database behind the live path, and wait while it is away."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+from django.db import OperationalError
+
+from policy import keys, records_db, verdicts
+from policy.models import VerdictRecord
+from policy.policy import Action
+from policy.records_db import RecordWriter
+from tests.builders import a_message, a_verdict
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+def leave(valkey: redis.Redis, verdict: verdicts.Verdict, offset: str = "") -> None:
+    record = json.dumps(verdicts.record(verdict))
+    valkey.xadd(keys.OUTBOX, {"record": record, "offset": offset})
+
+
+def test_a_record_becomes_a_row(valkey: redis.Redis) -> None:
+    message = a_message(text="Grüße\x00 👋")
+    leave(valkey, a_verdict(Action.BLOCK, message=message))
+
+    assert RecordWriter(valkey, "w").write_once(block_ms=10) == 1
+
+    row = VerdictRecord.objects.get()
+    assert (row.id, row.action, row.offset) == (message.id, "block", None)
+    assert row.text == "Grüße\ufffd 👋"
+    assert row.reasons == [{"rule": "threats", "label": "threat", "score": 0.97}]
+    assert row.models_used == {"moderation": "guard@1+sha256:0"}
+    assert valkey.xlen(keys.OUTBOX) == 0
+
+
+def test_a_later_verdict_takes_the_row_of_an_earlier_one(valkey: redis.Redis) -> None:
+    message = a_message()
+    leave(valkey, a_verdict(Action.HOLD, message=message))
+    leave(valkey, a_verdict(Action.ALLOW, message=message, by="moderator"), offset="7")
+
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+
+    row = VerdictRecord.objects.get()
+    assert (row.action, row.by, row.offset) == ("allow", "moderator", 7)
+
+
+def test_a_record_stays_until_the_database_took_it(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(valkey, a_verdict())
+    writer = RecordWriter(valkey, "w")
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(records_db, "store", _locked)
+        writer.write_once(block_ms=10)
+    monkeypatch.setattr(records_db, "ADOPT_AFTER_MS", 0)
+
+    assert valkey.xlen(keys.OUTBOX) == 1
+    assert writer.write_once(block_ms=10) == 1
+    assert VerdictRecord.objects.count() == 1
+
+
+def test_the_writer_goes_on_after_a_failure(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    leave(valkey, a_verdict())
+    monkeypatch.setattr(records_db, "ADOPT_AFTER_MS", 0)
+    stop, calls = threading.Event(), []
+
+    def store(records: object) -> None:
+        calls.append(records)
+        if len(calls) == 1:
+            _locked(records)
+        stop.set()
+
+    monkeypatch.setattr(records_db, "store", store)
+    monkeypatch.setattr(records_db, "connection", _Connection())
+    with _within(30, stop):
+        RecordWriter(valkey, "w").run(stop)
+
+    assert len(calls) == 2
+    assert "database is locked" in caplog.text
+
+
+class _Connection:
+    def close(self) -> None:
+        """Stands for the worker's own connection; the test's must stay open."""
+
+
+def _locked(_: object) -> None:
+    raise OperationalError("database is locked")
+
+
+@contextmanager
+def _within(seconds: float, stop: threading.Event) -> Iterator[None]:
+    timer = threading.Timer(seconds, stop.set)
+    timer.start()
+    yield
+    timer.cancel()
