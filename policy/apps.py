@@ -6,3 +6,7 @@ from django.apps import AppConfig
 class PolicyConfig(AppConfig):
     name = "policy"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connects what a worker does beside judging."""
+        from policy import workers_celery  # noqa: F401

@@ -1,10 +1,10 @@
 """Sees to it that every accepted message is decided, whatever dies on the way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from policy.judging import Clock, PolicyBook, judge_late
-from policy.messages import Message
+from policy.messages import Message, Verdict
 from policy.messages_redis import MessageStore
 from policy.verdicts import Publisher
 
@@ -18,7 +18,10 @@ class Swept:
 
 
 class Sweeper:
-    """Adopts orphaned messages and decides late ones; every gateway runs one."""
+    """Adopts orphaned messages and decides late ones; every gateway runs one.
+
+    `decided` hears of the late ones, for the counters.
+    """
 
     def __init__(
         self,
@@ -26,18 +29,21 @@ class Sweeper:
         publisher: Publisher,
         policies: Callable[[], PolicyBook],
         clock: Clock,
+        decided: Callable[[Sequence[Verdict], Sequence[bool]], None] = lambda *_: None,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._policies = policies
         self._clock = clock
+        self._decided = decided
 
     def sweep(self) -> Swept:
         """One round; raises redis.RedisError while Redis is away."""
         late = self._store.late()
         if late:
             verdicts = judge_late(late, self._policies(), self._clock)
-            decided = sum(self._publisher.publish(verdicts))
+            decided = self._publisher.publish(verdicts)
+            self._decided(verdicts, decided)
         else:
-            decided = 0
-        return Swept(orphans=self._store.claim_orphans(), late=decided)
+            decided = []
+        return Swept(orphans=self._store.claim_orphans(), late=sum(decided))

@@ -8,8 +8,10 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from inference import connection_redis, workers_celery
+from inference import metrics_prometheus as metrics
 from policy import judging
 from policy.messages_redis import MessageStore
+from policy.metrics_prometheus import count
 from policy.policies_db import policies
 from policy.verdicts import Publisher
 
@@ -44,7 +46,10 @@ def judge(gateway: str, batch: str, ids: list[str]) -> None:
     with workers_celery.heartbeat().busy():
         if messages := store().undecided(ids):
             scorer = workers_celery.scorer()
-            publisher().publish(judging.judge(messages, scorer, policies(), now_ms))
+            verdicts = judging.judge(messages, scorer, policies(), now_ms)
+            with metrics.PUBLISH_SECONDS.time():
+                decided = publisher().publish(verdicts)
+            count(verdicts, decided)
         publisher().batch_done(gateway, batch)
 
 
