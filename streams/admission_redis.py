@@ -1,0 +1,125 @@
+"""Admits messages: repeated `ref`, rate limits and storage in one atomic script."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+import redis
+
+from inference import connection_redis
+from inference.errors import Overloaded
+from policy import keys as policy_keys
+from policy.messages import Message
+from streams import keys
+from streams.admission import Admitted
+from streams.clients import Client
+from streams.limits_redis import TAKE, Bucket, limited
+
+REF_TTL_S = 300
+"""How long the same `ref` answers with the same id."""
+FULL = "Too many messages wait to be judged."
+AWAY = "Messages cannot be stored now."
+
+ADMIT = f"""{TAKE}
+local limits, ref, pending, deadlines, message, session = unpack(KEYS, 1, 6)
+local id, body, session_id, deadline, redispatch, most, ref_ttl = unpack(ARGV, 1, 7)
+
+local function stored(found, key)
+  return {{'stored', found, redis.call('HGET', key, 'verdict') or ''}}
+end
+
+-- A reply lost on its way makes the client library send the same script again.
+if redis.call('EXISTS', message) == 1 then return stored(id, message) end
+local before = ref ~= '' and redis.call('GET', ref)
+if before then return stored(before, ARGV[8] .. before) end
+if redis.call('ZCARD', pending) >= tonumber(most) then return {{'full'}} end
+
+local names, buckets = {{}}, {{}}
+for i = 7, #KEYS do names[i - 6], buckets[i - 6] = ARGV[i + 2], KEYS[i] end
+local name, wait = take(limits, names, buckets)
+if name then return {{'limited', name, wait}} end
+
+redis.call('HSET', message, 'body', body, 'session', session_id)
+redis.call('ZADD', pending, math.floor(now) + redispatch, id)
+redis.call('ZADD', deadlines, deadline, id)
+if ref ~= '' then redis.call('SET', ref, id, 'EX', ref_ttl) end
+if redis.call('EXISTS', session) == 1 then redis.call('HINCRBY', session, 'messages', 1) end
+return {{'fresh', id, ''}}
+"""
+
+
+class RedisAdmission:
+    """The admission port over Redis; one for each process."""
+
+    def __init__(self, url: str, max_pending: int = 10_000, redispatch_ms: int = 3_000) -> None:
+        self._url = url
+        self._max_pending = max_pending
+        self._redispatch_ms = redispatch_ms
+
+    async def admit(self, message: Message, client: Client) -> Admitted:
+        """See `streams.admission.Admission`; from an event loop."""
+        script = connection_redis.async_client(self._url).register_script(ADMIT)
+        try:
+            found = await script(**self._arguments(message, client))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+        return _admitted(cast(list[Any], found))
+
+    def admit_sync(self, message: Message, client: Client) -> Admitted:
+        """The same for callers without an event loop."""
+        script = connection_redis.client(self._url).register_script(ADMIT)
+        try:
+            found = script(**self._arguments(message, client))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+        return _admitted(cast(list[Any], found))
+
+    def _arguments(self, message: Message, client: Client) -> dict[str, list[Any]]:
+        buckets = message_buckets(message, client)
+        ref = message.ref and keys.ref(message.site, message.author.id, message.ref)
+        return {
+            "keys": [
+                keys.LIMITS,
+                ref,
+                policy_keys.PENDING,
+                policy_keys.DEADLINES,
+                policy_keys.message(message.id),
+                keys.session(message.session),
+                *(bucket.key for bucket in buckets),
+            ],
+            "args": [
+                message.id,
+                json.dumps(message.as_json()),
+                message.session,
+                message.deadline_ms,
+                self._redispatch_ms,
+                self._max_pending,
+                REF_TTL_S,
+                policy_keys.message(""),
+                *(bucket.name for bucket in buckets),
+            ],
+        }
+
+
+def message_buckets(message: Message, client: Client) -> Sequence[Bucket]:
+    """Every bucket that a message takes from."""
+    site = message.site
+    found = {
+        "site": site,
+        "stream": f"{site}/{message.stream}",
+        "user": client.user and f"{site}:{client.user}",
+        "session": client.session,
+        "address": client.address and f"{site}:{client.address}",
+        "api_key": client.api_key,
+    }
+    return [Bucket(f"{scope}.messages", subject) for scope, subject in found.items() if subject]
+
+
+def _admitted(found: list[Any]) -> Admitted:
+    outcome, *rest = found
+    if outcome == "full":
+        raise Overloaded(FULL, retry_after_ms=1_000)
+    if outcome == "limited":
+        raise limited(rest[0], rest[1])
+    id, verdict = rest
+    return Admitted(id, outcome == "fresh", json.loads(verdict) if verdict else None)

@@ -1,0 +1,128 @@
+"""What a rate limit is: its name, how it is written, and what a fresh installation starts with."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+SCOPES: Mapping[str, tuple[str, ...]] = {
+    "messages": ("site", "stream", "user", "session", "address", "api_key"),
+    "connections": ("site", "user", "address"),
+    "open_connections": ("site", "user", "address"),
+    "generations": ("site", "stream", "user", "session", "address", "api_key"),
+}
+"""Which scopes each resource is limited by."""
+NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
+
+DEFAULTS: Mapping[str, str] = {
+    "site.messages": "1000/1s burst 2000",
+    "stream.messages": "500/1s burst 1000",
+    "user.messages": "20/10s burst 20",
+    "session.messages": "20/10s burst 20",
+    "address.messages": "200/10s burst 200",
+    "api_key.messages": "500/1s burst 1000",
+    "site.connections": "1000/1s burst 2000",
+    "user.connections": "60/1m burst 30",
+    "address.connections": "300/1m burst 100",
+    "site.open_connections": "50000",
+    "user.open_connections": "20",
+    "address.open_connections": "200",
+    "site.generations": "600/1m burst 100",
+    "user.generations": "10/1m burst 5",
+    "address.generations": "30/1m burst 15",
+}
+"""What the first run stores; many visitors may share an address, one person is slow."""
+
+EXPECTED = "expected a rate such as 20/10s or 600/1m burst 50"
+EXPECTED_CAP = "expected a number such as 20"
+MAX_COUNT = 1_000_000
+MAX_PERIOD_MS = 24 * 3600 * 1000
+UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+RATE = re.compile(r"(\d{1,9})/(\d{0,9})(ms|s|m|h)(?: burst (\d{1,9}))?", re.ASCII)
+
+
+class BadLimit(ValueError):  # noqa: N818 - named like environment.BadVariable
+    """A name or rate that is not one; the text says what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """`count` in every `period_ms`, of which up to `burst` at once.
+
+    Without a period it is a cap: `count` at the same time.
+    """
+
+    count: int
+    period_ms: int = 0
+    burst: int = 0
+
+    @property
+    def is_cap(self) -> bool:
+        """Whether it limits how many at once, not how fast."""
+        return not self.period_ms
+
+    def encode(self) -> str:
+        """What Redis holds: `count:period_ms:burst`, or `count` for a cap."""
+        return str(self.count) if self.is_cap else f"{self.count}:{self.period_ms}:{self.burst}"
+
+    def __str__(self) -> str:
+        if self.is_cap:
+            return str(self.count)
+        burst = "" if self.burst == self.count else f" burst {self.burst}"
+        return f"{self.count}/{_duration(self.period_ms)}{burst}"
+
+
+def check(name: str, text: str) -> Rate:
+    """The rate of the limit `name`; raises BadLimit for either."""
+    check_name(name)
+    try:
+        rate = parse(text)
+    except BadLimit as error:
+        raise BadLimit(f"{name}: {error}") from None
+    resource = name.partition(".")[2]
+    if resource == "open_connections" and not rate.is_cap:
+        raise BadLimit(f"{name}: {EXPECTED_CAP}, not {text!r}")
+    if resource in ("messages", "connections") and rate.is_cap:
+        raise BadLimit(f"{name}: {EXPECTED}, not {text!r}")
+    return rate
+
+
+def check_name(name: str) -> None:
+    """Raises BadLimit unless `name` is a limit's."""
+    if name not in NAMES:
+        raise BadLimit(f"no limit is named {name!r}; there are {', '.join(NAMES)}")
+
+
+def parse(text: str) -> Rate:
+    """`20/10s`, `100/s`, `600/1m burst 50`, or a cap such as `20`; raises BadLimit."""
+    text = " ".join(text.split())
+    if re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        return Rate(_between(int(text), MAX_COUNT, "a cap"))
+    if (found := RATE.fullmatch(text)) is None:
+        raise BadLimit(f"{EXPECTED}, or a number alone for a cap, not {text[:60]!r}")
+    count, number, unit, burst = found.groups()
+    return Rate(
+        _between(int(count), MAX_COUNT, "a count"),
+        _between(int(number or 1) * UNITS_MS[unit], MAX_PERIOD_MS, "a period in ms"),
+        _between(int(burst or count), MAX_COUNT, "a burst"),
+    )
+
+
+def decode(encoded: str) -> Rate:
+    """The inverse of `Rate.encode`; raises ValueError."""
+    return Rate(*(int(part) for part in encoded.split(":")))
+
+
+def defaults() -> Iterator[tuple[str, Rate]]:
+    """Names and rates of a fresh installation."""
+    return ((name, check(name, text)) for name, text in DEFAULTS.items())
+
+
+def _between(number: int, most: int, what: str) -> int:
+    if not 1 <= number <= most:
+        raise BadLimit(f"expected {what} from 1 to {most}, not {number}")
+    return number
+
+
+def _duration(period_ms: int) -> str:
+    unit = next(unit for unit in ("h", "m", "s", "ms") if period_ms % UNITS_MS[unit] == 0)
+    return f"{period_ms // UNITS_MS[unit]}{unit}"

@@ -1,0 +1,261 @@
+"""Live sessions in Redis, under leases, so that those of a killed process disappear."""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any, cast
+
+import redis
+
+from inference import connection_redis
+from inference.errors import Overloaded
+from streams import keys
+from streams.clients import Client
+from streams.limits_redis import TAKE, Bucket, limited
+from streams.session_store import LEASE_MS, Banned, Session, TooManyConnections
+
+AWAY = "Sessions cannot be stored now."
+CHUNK = 256
+"""Sessions renewed in one round trip."""
+STREAM = "stream:"
+"""Fields of a session's hash that name its streams start so."""
+
+HOLD = f"""{TAKE}
+local session, bans, limits = unpack(KEYS, 1, 3)
+local opening, lease, id, user_ban, address_ban, zsets, fields = unpack(ARGV, 1, 7)
+local sets, names, buckets, caps = {{}}, {{}}, {{}}, {{}}
+for i = 1, zsets do sets[i] = KEYS[3 + i] end
+
+local function ban_ends(subject)
+  return tonumber(redis.call('ZSCORE', bans, subject) or 0)
+end
+local ends = math.max(ban_ends(user_ban), ban_ends(address_ban))
+if ends > now then return {{'banned', string.format('%d', ends)}} end
+
+for i, set in ipairs(sets) do
+  redis.call('ZREMRANGEBYSCORE', set, '-inf', math.floor(now))
+end
+if opening == '1' and redis.call('EXISTS', session) == 0 then
+  local first = 7 + fields * 2
+  for i = 4 + zsets, #KEYS do
+    local at = first + (i - 3 - zsets) * 2 - 1
+    names[#names + 1], buckets[#buckets + 1], caps[#caps + 1] = ARGV[at], KEYS[i], ARGV[at + 1]
+  end
+  local name, wait = take(limits, names, buckets)
+  if name then return {{'limited', name, wait}} end
+  for i, cap in ipairs(redis.call('HMGET', limits, unpack(caps))) do
+    local most = tonumber(cap or '')
+    if most and redis.call('ZCARD', sets[i]) >= most then return {{'full', caps[i], most}} end
+  end
+end
+
+redis.call('HSET', session, unpack(ARGV, 8, 7 + fields * 2))
+redis.call('HSETNX', session, 'connected_ms', string.format('%d', now))
+redis.call('HSETNX', session, 'messages', 0)
+redis.call('PEXPIRE', session, lease)
+for _, set in ipairs(sets) do
+  redis.call('ZADD', set, math.floor(now) + lease, id)
+  redis.call('PEXPIRE', set, lease)
+end
+return {{'held'}}
+"""
+
+RELEASE = """
+local session, prefix, id = KEYS[1], ARGV[1], ARGV[2]
+for _, field in ipairs(redis.call('HKEYS', session)) do
+  local stream = string.match(field, '^stream:(.*)$')
+  if stream then redis.call('ZREM', prefix .. stream, id) end
+end
+for i = 2, #KEYS do redis.call('ZREM', KEYS[i], id) end
+redis.call('DEL', session)
+"""
+
+
+class RedisSessions:
+    """The session store over Redis; one for each process."""
+
+    def __init__(self, url: str, lease_ms: int = LEASE_MS) -> None:
+        self._url = url
+        self._lease_ms = lease_ms
+
+    async def open(self, client: Client, gateway: str) -> None:
+        """See `streams.session_store.SessionStore`."""
+        script = self._client().register_script(HOLD)
+        try:
+            found = await script(**self._hold(client, gateway, (), opening=True))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+        _refuse(cast(list[Any], found))
+
+    async def close(self, client: Client) -> None:
+        """Forgets the session."""
+        script = self._client().register_script(RELEASE)
+        names = [keys.session(client.session), *_sets(client, ())]
+        try:
+            await script(keys=names, args=[keys.stream_sessions(client.site, ""), client.session])
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+
+    async def attach(self, client: Client, stream: str) -> None:
+        """Adds a stream to the session."""
+        seconds, micros = await self._time()
+        set, session = keys.stream_sessions(client.site, stream), keys.session(client.session)
+        now = seconds * 1000 + micros // 1000
+        pipeline = self._client().pipeline()
+        pipeline.hset(session, STREAM + stream, "1").pexpire(session, self._lease_ms)
+        pipeline.zremrangebyscore(set, "-inf", now)
+        pipeline.zadd(set, {client.session: now + self._lease_ms}).pexpire(set, self._lease_ms)
+        await self._execute(pipeline)
+
+    async def detach(self, client: Client, stream: str) -> None:
+        """Takes a stream from the session."""
+        pipeline = self._client().pipeline()
+        pipeline.hdel(keys.session(client.session), STREAM + stream)
+        pipeline.zrem(keys.stream_sessions(client.site, stream), client.session)
+        await self._execute(pipeline)
+
+    async def renew(
+        self, sessions: Iterable[tuple[Client, Collection[str]]], gateway: str
+    ) -> list[str]:
+        """See `streams.session_store.SessionStore`; a lost session counts as connected now."""
+        remaining, banned = iter(sessions), list[str]()
+        while chunk := list(islice(remaining, CHUNK)):
+            pipeline = self._client().pipeline(transaction=False)
+            script = self._client().register_script(HOLD)
+            for client, streams in chunk:
+                await script(**self._hold(client, gateway, streams, opening=False), client=pipeline)
+            outcomes = await self._execute(pipeline)
+            found = zip(chunk, outcomes, strict=True)
+            banned += [
+                client.session for (client, _), (outcome, *_) in found if outcome == "banned"
+            ]
+        return banned
+
+    def _hold(
+        self, client: Client, gateway: str, streams: Collection[str], *, opening: bool
+    ) -> dict[str, list[Any]]:
+        sets, fields = list(_sets(client, streams)), _fields(client, gateway, streams)
+        counted = list(_counted(client)) if opening else []
+        return {
+            "keys": [
+                keys.session(client.session),
+                keys.bans(client.site),
+                keys.LIMITS,
+                *sets,
+                *(Bucket(f"{scope}.connections", subject).key for scope, subject in counted),
+            ],
+            "args": [
+                int(opening),
+                self._lease_ms,
+                client.session,
+                f"user:{client.user}",
+                f"address:{client.address}",
+                len(sets),
+                len(fields),
+                *(part for field in fields.items() for part in field),
+                *_limit_names(counted),
+            ],
+        }
+
+    def _client(self) -> "redis.asyncio.Redis":
+        return connection_redis.async_client(self._url)
+
+    async def _time(self) -> tuple[int, int]:
+        try:
+            return cast(tuple[int, int], await self._client().time())
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+
+    async def _execute(self, pipeline: Any) -> list[Any]:
+        try:
+            return cast(list[Any], await pipeline.execute())
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+
+
+class LiveSessions:
+    """What people see of all processes' sessions; synchronous, raises redis.RedisError."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
+
+    def count(self, site: str, stream: str = "", user: str = "") -> int:
+        """How many sessions are open."""
+        return len(self._ids(site, stream, user))
+
+    def page(
+        self, site: str, *, stream: str = "", user: str = "", offset: int = 0, size: int = 50
+    ) -> tuple[int, list[Session]]:
+        """How many match in all, and those of one page, in a stable order."""
+        ids = sorted(self._ids(site, stream, user), reverse=True)
+        pipeline = self._client.pipeline(transaction=False)
+        for id in ids[offset : offset + size]:
+            pipeline.hgetall(keys.session(id))
+        return len(ids), [_session(found) for found in pipeline.execute() if found.get("id")]
+
+    def get(self, id: str) -> Session | None:
+        """One session, if it is still there."""
+        found = self._client.hgetall(keys.session(id))
+        return _session(found) if found.get("id") else None
+
+    def _ids(self, site: str, stream: str, user: str) -> set[str]:
+        sets = [keys.user_sessions(site, user)] if user else []
+        sets += [keys.stream_sessions(site, stream)] if stream else []
+        seconds, micros = cast(tuple[int, int], self._client.time())
+        now = seconds * 1000 + micros // 1000
+        found = [
+            set(self._client.zrangebyscore(key, now + 1, "+inf"))
+            for key in sets or [keys.sessions(site)]
+        ]
+        return cast(set[str], set.intersection(*found))
+
+
+def _refuse(found: list[Any]) -> None:
+    outcome, *rest = found
+    if outcome == "banned":
+        raise Banned(int(rest[0]))
+    if outcome == "limited":
+        raise limited(rest[0], rest[1])
+    if outcome == "full":
+        raise TooManyConnections(f"The limit {rest[0]} of {rest[1]} is reached.")
+
+
+def _sets(client: Client, streams: Collection[str]) -> Iterator[str]:
+    yield keys.sessions(client.site)
+    yield keys.user_sessions(client.site, client.user)
+    yield keys.address_sessions(client.site, client.address)
+    yield from (keys.stream_sessions(client.site, stream) for stream in streams)
+
+
+def _counted(client: Client) -> Iterator[tuple[str, str]]:
+    yield "site", client.site
+    yield "user", f"{client.site}:{client.user}"
+    yield "address", f"{client.site}:{client.address}"
+
+
+def _limit_names(counted: list[tuple[str, str]]) -> Iterator[str]:
+    for scope, _ in counted:
+        yield from (f"{scope}.connections", f"{scope}.open_connections")
+
+
+def _fields(client: Client, gateway: str, streams: Collection[str]) -> dict[str, str]:
+    return {
+        "id": client.session,
+        "site": client.site,
+        "user": client.user,
+        "name": client.name,
+        "role": client.role,
+        "address": client.address,
+        "gateway": gateway,
+    } | {STREAM + stream: "1" for stream in streams}
+
+
+def _session(found: dict[str, str]) -> Session:
+    streams = sorted(field.removeprefix(STREAM) for field in found if field.startswith(STREAM))
+    return Session(
+        **{name: found[name] for name in ("id", "site", "user", "name", "role", "address")},
+        gateway=found.get("gateway", ""),
+        connected_ms=int(found.get("connected_ms", 0)),
+        messages=int(found.get("messages", 0)),
+        last_verdict=found.get("last_verdict", ""),
+        streams=tuple(streams),
+    )

@@ -1,0 +1,200 @@
+"""What admission promises, on a real Valkey."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+import redis
+
+from inference.errors import Overloaded, RateLimited
+from policy import keys as policy_keys
+from policy.messages import Message
+from streams import keys
+from streams.admission_redis import RedisAdmission
+from streams.limits import check
+from streams.limits_redis import write_limits
+from tests.streams.people import a_client, a_message
+
+
+@pytest.fixture
+def admission(valkey: redis.Redis, url: str) -> RedisAdmission:
+    return RedisAdmission(url)
+
+
+def limit(valkey: redis.Redis, limits: Mapping[str, str]) -> None:
+    write_limits(valkey, {name: check(name, rate) for name, rate in limits.items()})
+
+
+async def test_an_admitted_message_is_stored_whole(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    client = a_client()
+    message = a_message(client, text="h\u00e9llo \U0001f600 \x00 \ud800")
+    admitted = await admission.admit(message, client)
+    stored = valkey.hgetall(policy_keys.message(message.id))
+    assert (admitted.id, admitted.fresh, admitted.verdict) == (message.id, True, None)
+    assert Message.from_json(json.loads(stored["body"])) == message
+    assert stored["session"] == client.session
+    assert valkey.zscore(policy_keys.DEADLINES, message.id) == message.deadline_ms
+    orphaned = valkey.zscore(policy_keys.PENDING, message.id)
+    assert orphaned is not None
+    assert abs(orphaned - message.accepted_ms - 3_000) < 2_000
+    assert 290 < valkey.ttl(keys.ref("demo", "ann", message.ref)) <= 300
+
+
+async def test_the_same_ref_answers_with_the_same_id_and_then_its_verdict(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "1/1h"})
+    first = await admission.admit(a_message(ref="r"), a_client())
+    again = await admission.admit(a_message(ref="r"), a_client())
+    valkey.hset(policy_keys.message(first.id), "verdict", '{"action": "block"}')
+    decided = await admission.admit(a_message(ref="r"), a_client())
+    assert (again.id, again.fresh, again.verdict) == (first.id, False, None)
+    assert (decided.id, decided.verdict) == (first.id, {"action": "block"})
+    assert valkey.zcard(policy_keys.PENDING) == 1
+
+
+async def test_refs_belong_to_their_user_and_site(admission: RedisAdmission) -> None:
+    people = [a_client(), a_client(user="bob"), a_client(site="other"), a_client(user="ann:r")]
+    ids = {(await admission.admit(a_message(who, ref="r"), who)).id for who in people}
+    assert len(ids) == 4
+
+
+async def test_messages_without_a_ref_are_all_different(admission: RedisAdmission) -> None:
+    ids = {(await admission.admit(a_message(ref=""), a_client())).id for _ in range(2)}
+    assert len(ids) == 2
+
+
+async def test_a_script_sent_twice_by_the_library_stores_once(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "1/1h"})
+    message = a_message(ref="")
+    await admission.admit(message, a_client())
+    again = await admission.admit(message, a_client())
+    assert again.id == message.id
+    assert valkey.zcard(policy_keys.PENDING) == 1
+
+
+async def test_a_burst_passes_and_the_next_is_told_when_to_come_back(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "10/10s burst 3"})
+    for _ in range(3):
+        await admission.admit(a_message(), a_client())
+    with pytest.raises(RateLimited, match=r"user\.messages") as refused:
+        await admission.admit(a_message(), a_client())
+    assert refused.value.retry_after_ms is not None
+    assert 500 < refused.value.retry_after_ms <= 1_000
+    assert valkey.zcard(policy_keys.PENDING) == 3
+
+
+async def test_a_refused_message_takes_from_no_bucket(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "1/1h", "site.messages": "2/1h"})
+    await admission.admit(a_message(), a_client())
+    for _ in range(5):
+        with pytest.raises(RateLimited, match=r"user\.messages"):
+            await admission.admit(a_message(), a_client())
+    bob = a_client(user="bob")
+    await admission.admit(a_message(bob), bob)
+    with pytest.raises(RateLimited, match=r"site\.messages"):
+        await admission.admit(a_message(a_client(user="cat")), a_client(user="cat"))
+
+
+@pytest.mark.parametrize(
+    ("scope", "same", "other"),
+    [
+        ("site", {"user": "x", "address": "x"}, {"site": "other"}),
+        ("stream", {"user": "x"}, {"site": "other"}),
+        ("user", {"address": "x"}, {"user": "x"}),
+        ("session", {"session": "s", "user": "x"}, {"session": "t"}),
+        ("address", {"user": "x"}, {"address": "x"}),
+        ("api_key", {"api_key": "k", "user": "x"}, {"api_key": "l"}),
+    ],
+)
+async def test_each_scope_counts_its_own(
+    admission: RedisAdmission,
+    valkey: redis.Redis,
+    scope: str,
+    same: dict[str, str],
+    other: dict[str, str],
+) -> None:
+    limit(valkey, {f"{scope}.messages": "1/1h"})
+    base = {"session": "s", "api_key": "k"}
+    for given, passes in ((base, True), (base | same, False), (base | other, True)):
+        client = a_client(**given)
+        if passes:
+            await admission.admit(a_message(client), client)
+        else:
+            with pytest.raises(RateLimited):
+                await admission.admit(a_message(client), client)
+
+
+async def test_a_lowered_limit_bites_at_once(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "1000/1s"})
+    for _ in range(5):
+        await admission.admit(a_message(), a_client())
+    limit(valkey, {"user.messages": "1/1h"})
+    refusals = 0
+    for _ in range(5):
+        try:
+            await admission.admit(a_message(), a_client())
+        except RateLimited:
+            refusals += 1
+    assert refusals >= 4
+
+
+async def test_a_raised_limit_frees_at_once(admission: RedisAdmission, valkey: redis.Redis) -> None:
+    limit(valkey, {"user.messages": "1/1h"})
+    await admission.admit(a_message(), a_client())
+    limit(valkey, {"user.messages": "100000/1s"})
+    with pytest.raises(RateLimited) as refused:
+        await admission.admit(a_message(), a_client())
+    assert refused.value.retry_after_ms == 1
+
+
+async def test_without_limits_everything_passes(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {})
+    for _ in range(50):
+        await admission.admit(a_message(), a_client())
+
+
+async def test_too_many_pending_messages_are_overload(valkey: redis.Redis, url: str) -> None:
+    admission = RedisAdmission(url, max_pending=2)
+    first = a_message(ref="first")
+    await admission.admit(first, a_client())
+    await admission.admit(a_message(), a_client())
+    with pytest.raises(Overloaded):
+        await admission.admit(a_message(), a_client())
+    assert (await admission.admit(a_message(ref="first"), a_client())).id == first.id
+
+
+async def test_a_redis_that_is_away_is_overload() -> None:
+    admission = RedisAdmission("unix:///nonexistent/valkey.sock")
+    with pytest.raises(Overloaded):
+        await admission.admit(a_message(), a_client())
+
+
+async def test_a_live_session_counts_its_messages_and_a_gone_one_is_not_raised(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    live, gone = a_client(), a_client()
+    valkey.hset(keys.session(live.session), "id", live.session)
+    for client in (live, live, gone):
+        await admission.admit(a_message(client), client)
+    assert valkey.hget(keys.session(live.session), "messages") == "2"
+    assert not valkey.exists(keys.session(gone.session))
+
+
+def test_admission_works_without_an_event_loop(admission: RedisAdmission) -> None:
+    message = a_message()
+    assert admission.admit_sync(message, a_client()).id == message.id
+    with pytest.raises(Overloaded):
+        RedisAdmission("unix:///nonexistent/valkey.sock").admit_sync(message, a_client())
