@@ -83,6 +83,12 @@ class ModelUnavailable(RtaiError):
     retryable = True
 
 
+class BadModel(ModelUnavailable):
+    """A model version that cannot be used as it is: files, checksums, labels or graph."""
+
+    retryable = False
+
+
 class Unsupported(RtaiError):
     """A feature of the protocol that this installation does not offer."""
 

@@ -1,0 +1,200 @@
+"""Runs a model version on ONNX Runtime: texts in, rows of probabilities out."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+if os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
+    if "onnxruntime" in sys.modules:
+        raise ImportError("ORT_DISABLE_TELEMETRY=1 must be set before onnxruntime is imported.")
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+# One thread for each process; the tokenizer's own pool would compete with the other workers.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from inference.errors import BadModel, ModelUnavailable
+from inference.normalisation import normalise
+from inference.versions import MODEL, TOKENIZER, Manifest, WindowReduction
+
+logger = logging.getLogger(__name__)
+
+CPU = "CPUExecutionProvider"
+INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
+OUTPUT = "probabilities"
+MAX_BATCH_TOKENS = 4_096
+"""Padded tokens of one run; more text is run in several."""
+WARM_UP = ((1, 4), (1, 16), (8, 16), (32, 32))
+"""Texts and words of the runs before a version is used."""
+
+Ids = list[int]
+Rows = NDArray[np.float32]
+
+
+class OnnxRuntime:
+    """A loaded model version. Safe to call from several threads at once.
+
+    `provider` is the execution provider asked for. ONNX Runtime falls back to the CPU in
+    silence; here that raises BadModel, or is logged as an error where `allow_fallback` is set.
+    `observe_tokens` is told the padded tokens of each run.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        *,
+        provider: str = CPU,
+        threads: int = 1,
+        allow_fallback: bool = False,
+        max_batch_tokens: int = MAX_BATCH_TOKENS,
+        observe_tokens: Callable[[int], None] | None = None,
+    ) -> None:
+        self.labels = manifest.labels
+        self._manifest = manifest
+        self._max_batch_tokens = max_batch_tokens
+        self._observe_tokens = observe_tokens
+        self._tokenizer = _tokenizer(folder / TOKENIZER, manifest)
+        self._prefix, self._suffix = _marks(self._tokenizer)
+        self._pad = self._tokenizer.token_to_id("[PAD]") or 0
+        self._session = _session(folder / MODEL, manifest, provider, threads)
+        self.provider = str(self._session.get_providers()[0])
+        _check_provider(manifest, provider, self.provider, allow_fallback)
+        _check_graph(self._session, manifest)
+
+    def warm_up(self) -> None:
+        """Runs a few shapes, so that the first message does not wait; raises ModelUnavailable."""
+        for texts, words in WARM_UP:
+            self.run(["word " * words] * texts)
+
+    def run(self, texts: Sequence[str]) -> list[list[float]]:
+        """One row of probabilities per text, in order; raises ModelUnavailable.
+
+        Windows of all texts run sorted by length, so that little is padded; each text's row
+        is reduced from its own windows only.
+        """
+        windows = [(row, ids) for row, text in enumerate(texts) for ids in self.windows(text)]
+        windows.sort(key=lambda window: len(window[1]))
+        rows: list[list[Rows]] = [[] for _ in texts]
+        for batch in self._batches(windows):
+            answers = self._run([ids for _, ids in batch])
+            for (row, _), answer in zip(batch, answers, strict=True):
+                rows[row].append(answer)
+        return [self._reduce(found) for found in rows]
+
+    def windows(self, text: str) -> list[Ids]:
+        """The text as overlapping windows of at most `max_tokens` tokens, marks included."""
+        ids = self._tokenizer.encode(clean(text), add_special_tokens=False).ids
+        size = self._manifest.max_tokens - len(self._prefix) - len(self._suffix)
+        step = size - size // 4
+        starts = [*range(0, max(0, len(ids) - size), step), max(0, len(ids) - size)]
+        return [[*self._prefix, *ids[start : start + size], *self._suffix] for start in starts]
+
+    def _batches(self, windows: list[tuple[int, Ids]]) -> Iterator[list[tuple[int, Ids]]]:
+        """Consecutive windows, sorted by length, whose padded tokens stay within the budget."""
+        batch: list[tuple[int, Ids]] = []
+        for window in windows:
+            if batch and len(window[1]) * (len(batch) + 1) > self._max_batch_tokens:
+                yield batch
+                batch = []
+            batch.append(window)
+        if batch:
+            yield batch
+
+    def _run(self, batch: list[Ids]) -> Rows:
+        width = max(map(len, batch))
+        ids = np.full((len(batch), width), self._pad, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, window in enumerate(batch):
+            ids[row, : len(window)] = window
+            mask[row, : len(window)] = 1
+        if self._observe_tokens:
+            self._observe_tokens(ids.size)
+        (answer,) = self._session.run([OUTPUT], {"input_ids": ids, "attention_mask": mask})
+        if answer.shape != (len(batch), len(self.labels)):
+            raise ModelUnavailable(
+                f"{self._manifest.ref} answered with the shape {answer.shape}, "
+                f"expected {(len(batch), len(self.labels))}."
+            )
+        return np.asarray(answer, dtype=np.float32)
+
+    def _reduce(self, windows: list[Rows]) -> list[float]:
+        if len(windows) == 1:
+            return [float(value) for value in windows[0]]
+        stacked = np.stack(windows)
+        if self._manifest.window_reduction is WindowReduction.MAX:
+            return [float(value) for value in stacked.max(axis=0)]
+        return [float(value) for value in stacked.mean(axis=0, dtype=np.float64)]
+
+
+def clean(text: str) -> str:
+    """The text as the model reads it: disguises undone, no lone surrogates."""
+    return normalise(text).text.encode("utf-8", "replace").decode()
+
+
+def _tokenizer(path: Path, manifest: Manifest) -> Any:
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # The library raises plain Exception.
+        raise BadModel(f"{path.name} of {manifest.ref} is not a tokenizer: {error}.") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _marks(tokenizer: Any) -> tuple[Ids, Ids]:
+    """The special tokens that the tokenizer puts before and after a text."""
+    marked = tokenizer.encode("a")
+    plain = len(tokenizer.encode("a", add_special_tokens=False).ids)
+    before = marked.special_tokens_mask.index(0) if 0 in marked.special_tokens_mask else 0
+    return marked.ids[:before], marked.ids[before + plain :]
+
+
+def _session(path: Path, manifest: Manifest, provider: str, threads: int) -> Any:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_mem_pattern = False  # Every batch has another shape.
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # One that is not installed is left out here, and missed by the check that follows.
+    installed = [name for name in (provider,) if name in onnxruntime.get_available_providers()]
+    providers = list(dict.fromkeys([*installed, CPU]))
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # The library's errors share no base.
+        first = str(error).splitlines()[0][:200]
+        raise BadModel(f"{path.name} of {manifest.ref} cannot be loaded: {first}") from error
+
+
+def _check_provider(manifest: Manifest, asked: str, got: str, allow_fallback: bool) -> None:
+    if asked == got:
+        return
+    available = ", ".join(onnxruntime.get_available_providers())
+    problem = f"{manifest.ref} runs on {got}, not on {asked}; installed: {available}."
+    if not allow_fallback:
+        raise BadModel(problem)
+    logger.error("%s", problem)
+
+
+def _check_graph(session: Any, manifest: Manifest) -> None:
+    inputs = {each.name: each.type for each in session.get_inputs()}
+    if inputs != INPUTS:
+        raise BadModel(f"{manifest.ref} takes {inputs}, expected {INPUTS}.")
+    outputs = {each.name: each for each in session.get_outputs()}
+    if OUTPUT not in outputs or outputs[OUTPUT].type != "tensor(float)":
+        found = {name: each.type for name, each in outputs.items()}
+        raise BadModel(f"{manifest.ref} gives {found}, expected {OUTPUT}: tensor(float).")
+    shape = outputs[OUTPUT].shape
+    if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != len(manifest.labels)):
+        raise BadModel(
+            f"{manifest.ref} gives the shape {shape}, "
+            f"expected [batch, {len(manifest.labels)}] for its labels."
+        )

@@ -1,0 +1,112 @@
+"""Texts in, scores out: every loaded plugin judges the batch, and none takes another down."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from inference.plugin import Plugin
+from inference.registry import describe
+from inference.types import Labels, Scores
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A plugin with the model version it runs: its tag, and the execution provider in use."""
+
+    plugin: Plugin
+    version: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lineup:
+    """The plugins of one moment, and why others are missing (by name)."""
+
+    loaded: tuple[Loaded, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+class BadScores(ValueError):
+    """A plugin's answer is not what the contract promises."""
+
+
+class Watcher(Protocol):
+    """Who wants to know how scoring goes."""
+
+    def scored(self, plugin: str, seconds: float) -> None:
+        """A plugin scored a batch in so many seconds."""
+        ...
+
+    def failed(self, plugin: str) -> None:
+        """A plugin gave no scores for a batch."""
+        ...
+
+
+class Scorer:
+    """Scores texts with the plugins that `lineup` gives at the start of each batch."""
+
+    def __init__(
+        self,
+        lineup: Callable[[], Lineup],
+        *,
+        watcher: Watcher | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._lineup = lineup
+        self._watcher = watcher
+        self._clock = clock
+
+    def score(self, texts: Sequence[str]) -> list[Scores]:
+        """One Scores per text, in order. Never raises for what a plugin does."""
+        if not texts:
+            return []
+        lineup = self._lineup()
+        failures = dict(lineup.missing)
+        rows: dict[str, list[Labels]] = {}
+        for loaded in lineup.loaded:
+            name = loaded.plugin.name
+            try:
+                rows[name] = self._rows(loaded.plugin, texts)
+            except (Exception, SystemExit) as error:  # Whatever foreign code may raise.
+                failures[name] = describe(error)
+                logger.exception("Plugin %s gave no scores for %d texts", name, len(texts))
+        self._tell_failed(failures)
+        models = {each.plugin.name: each.version for each in lineup.loaded}
+        models = {name: version for name, version in models.items() if name in rows}
+        return [
+            Scores({name: found[index] for name, found in rows.items()}, models, failures)
+            for index in range(len(texts))
+        ]
+
+    def _rows(self, plugin: Plugin, texts: Sequence[str]) -> list[Labels]:
+        started = self._clock()
+        rows = check_rows(plugin, plugin.predict(texts), len(texts))
+        if self._watcher:
+            self._watcher.scored(plugin.name, self._clock() - started)
+        return rows
+
+    def _tell_failed(self, failures: Mapping[str, str]) -> None:
+        for name in failures if self._watcher else ():
+            self._watcher.failed(name)  # type: ignore[union-attr]
+
+
+def check_rows(plugin: Plugin, rows: Sequence[Labels], expected: int) -> list[Labels]:
+    """The rows as plain floats; raises BadScores unless there is one per text, each with exactly
+    the plugin's labels, each a probability."""
+    if len(rows) != expected:
+        raise BadScores(f"{len(rows)} rows for {expected} texts")
+    return [_check_row(plugin.labels, row) for row in rows]
+
+
+def _check_row(labels: tuple[str, ...], row: Labels) -> Labels:
+    if set(row) != set(labels):
+        raise BadScores(f"labels {sorted(row)}, expected {sorted(labels)}"[:200])
+    checked = {label: float(row[label]) for label in labels}
+    for label, value in checked.items():
+        if not 0.0 <= value <= 1.0:  # False for NaN too.
+            raise BadScores(f"{label} is {value}, expected a probability")
+    return checked

@@ -1,0 +1,129 @@
+"""What a Celery worker holds: its plugins, kept at the active versions, and its heartbeat.
+
+`scorer` and `heartbeat` are one for each process. A program without a worker, such as `doctor`,
+may call `scorer` too.
+"""
+
+import functools
+import logging
+import os
+import socket
+from typing import Any
+
+from celery import signals
+from django.conf import settings
+from django.db import DatabaseError
+
+from inference import metrics_prometheus as metrics
+from inference import versions_db
+from inference.config_redis import Cached
+from inference.loading import LoadedPlugins
+from inference.loading_onnx import loaded_plugins
+from inference.runtime_onnx import CPU
+from inference.scoring import Lineup, Scorer
+from inference.versions import ActiveVersion
+from inference.workers_redis import Description, Heartbeat, LoadedModel
+
+logger = logging.getLogger(__name__)
+
+
+@functools.cache
+def scorer() -> Scorer:
+    """Scores with the active versions, at most half a second after they changed.
+
+    The first call loads them; it raises django.db.DatabaseError without a database.
+    """
+    return Scorer(_fresh_lineup, watcher=_Metrics())
+
+
+@functools.cache
+def heartbeat() -> Heartbeat:
+    """This worker's heartbeat; it beats once the worker started it."""
+    return Heartbeat(settings.RTAI_REDIS_URL, worker_id(), _describe)
+
+
+def worker_id() -> str:
+    """The worker's name: the one its supervisor gave it, and the host's."""
+    process = os.environ.get(metrics.PROCESS) or f"pid-{os.getpid()}"
+    return f"{process}@{socket.gethostname()}"
+
+
+def reset() -> None:
+    """Forgets everything this process holds; for tests."""
+    for cached in (scorer, heartbeat, _plugins, _active):
+        cached.cache_clear()
+
+
+@signals.worker_init.connect
+def _begin(**_: Any) -> None:
+    # Loaded before the first task is taken, so that no message waits for it.
+    _fresh_lineup()
+    heartbeat().start()
+
+
+@signals.worker_shutdown.connect
+def _end(**_: Any) -> None:
+    heartbeat().stop()
+
+
+@functools.cache
+def _plugins() -> LoadedPlugins:
+    return loaded_plugins(
+        settings.RTAI_PLUGINS,
+        provider=getattr(settings, "RTAI_PROVIDER", CPU),
+        observer=_Notes(),
+        observe_tokens=metrics.BATCH_TOKENS.observe,
+    )
+
+
+@functools.cache
+def _active() -> Cached[dict[str, ActiveVersion]]:
+    return Cached(settings.RTAI_REDIS_URL, versions_db.AREA, versions_db.active_versions)
+
+
+def _fresh_lineup() -> Lineup:
+    plugins = _plugins()
+    plugins.sync(_active().refresh())
+    return plugins.lineup()
+
+
+def _describe() -> Description:
+    plugins = _plugins()
+    models = {
+        each.plugin.name: LoadedModel(each.version, each.provider)
+        for each in plugins.lineup().loaded
+    }
+    return Description(os.getpid(), socket.gethostname(), models, plugins.errors)
+
+
+class _Metrics:
+    """Tells the metrics how scoring goes."""
+
+    def scored(self, plugin: str, seconds: float) -> None:
+        metrics.MODEL_SECONDS.labels(plugin=plugin).observe(seconds)
+
+    def failed(self, plugin: str) -> None:
+        metrics.PLUGIN_FAILURES.labels(plugin=plugin).inc()
+
+
+class _Notes:
+    """Tells the metrics and the database what was loaded, and what was not."""
+
+    def loaded(self, plugin: str, version: str, provider: str) -> None:
+        metrics.MODEL_INFO.labels(plugin=plugin, version=version, provider=provider).set(1)
+
+    def unloaded(self, plugin: str, version: str, provider: str) -> None:
+        metrics.MODEL_INFO.labels(plugin=plugin, version=version, provider=provider).set(0)
+
+    def failed(self, version: ActiveVersion, reason: str) -> None:
+        _note(version, reason)
+
+    def succeeded(self, version: ActiveVersion) -> None:
+        _note(version, "")
+
+
+def _note(version: ActiveVersion, reason: str) -> None:
+    try:
+        versions_db.note_error(version.ref, reason)
+    except DatabaseError as error:
+        logger.warning("The database does not learn how %s loads: %s", version.ref, error)
