@@ -68,6 +68,7 @@ class VerdictRecord(models.Model):
     stream = models.CharField(max_length=100)
     author_id = models.CharField(max_length=128)
     author_name = models.CharField(max_length=64, blank=True)
+    ref = models.CharField(max_length=64, blank=True, help_text="The client's own id.")
     text = models.TextField()
     accepted_at = models.DateTimeField()
     decided_at = models.DateTimeField()

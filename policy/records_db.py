@@ -99,6 +99,7 @@ def _row(record: Mapping[str, str]) -> VerdictRecord:
         stream=message["stream"],
         author_id=message["author"]["id"],
         author_name=message["author"]["name"],
+        ref=message["ref"],
         text=message["text"],
         accepted_at=_time(message["accepted_ms"]),
         decided_at=_time(verdict["decided_ms"]),

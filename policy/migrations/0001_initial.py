@@ -39,6 +39,12 @@ class Migration(migrations.Migration):
                 ('stream', models.CharField(max_length=100)),
                 ('author_id', models.CharField(max_length=128)),
                 ('author_name', models.CharField(blank=True, max_length=64)),
+                (
+                    "ref",
+                    models.CharField(
+                        blank=True, help_text="The client's own id.", max_length=64
+                    ),
+                ),
                 ('text', models.TextField()),
                 ('accepted_at', models.DateTimeField()),
                 ('decided_at', models.DateTimeField()),

@@ -41,9 +41,7 @@ FAR_MS = 9_000_000_000_000
 
 
 @pytest.mark.parametrize("fail_mode", [Action.HOLD, Action.BLOCK])
-def test_a_late_message_is_decided_by_the_fail_mode(
-    valkey: redis.Redis, fail_mode: Action
-) -> None:
+def test_a_late_message_is_decided_by_the_fail_mode(valkey: redis.Redis, fail_mode: Action) -> None:
     message = stored(valkey, due_ms=FAR_MS, deadline_ms=1)
 
     swept = a_sweeper(valkey, fail_mode).sweep()

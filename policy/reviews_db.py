@@ -1,0 +1,57 @@
+"""A person's decision on a message: recorded, and put in the place of the machine's."""
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+
+from inference.types import Scores
+from policy.messages import Author, Message, Verdict
+from policy.models import ReviewRecord, VerdictRecord
+from policy.policy import Action, Decision, Reason
+from policy.verdicts import Publisher
+
+REVIEW_RULE = "moderator"
+"""The rule named in the reasons of a person's decision."""
+
+
+def review(
+    record: VerdictRecord,
+    action: Action,
+    reviewer: AbstractBaseUser,
+    publisher: Publisher,
+    now_ms: int,
+) -> None:
+    """Records the review and publishes it.
+
+    An approved message appears in its stream with a new offset;
+    a message that was published and is blocked now is removed from it.
+    Raises redis.RedisError, and then nothing is recorded.
+    """
+    with transaction.atomic():
+        ReviewRecord.objects.create(verdict=record, action=action, reviewer=reviewer)
+        publisher.overrule(_verdict(record, action, now_ms))
+
+
+def _verdict(record: VerdictRecord, action: Action, now_ms: int) -> Verdict:
+    reasons = () if action.publishes else (Reason(rule=REVIEW_RULE),)
+    return Verdict(
+        message=_message(record),
+        decision=Decision(action, reasons, record.policy),
+        scores=Scores(record.scores, record.models_used, record.failures),
+        decided_ms=now_ms,
+        by="moderator",
+    )
+
+
+def _message(record: VerdictRecord) -> Message:
+    accepted_ms = int(record.accepted_at.timestamp() * 1000)
+    return Message(
+        id=record.id,
+        site=record.site,
+        stream=record.stream,
+        author=Author(record.author_id, record.author_name),
+        session="",
+        ref=record.ref,
+        text=record.text,
+        accepted_ms=accepted_ms,
+        deadline_ms=accepted_ms,
+    )

@@ -1,0 +1,61 @@
+"""Policies as the admin saved them."""
+
+import pytest
+
+from policy.defaults import DEFAULT_POLICY
+from policy.models import PolicyRecord, RuleRecord
+from policy.policies_db import load
+from policy.policy import Action, Rule
+from streams.models import Site, Stream
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+@pytest.fixture(autouse=True)
+def no_policies() -> None:
+    PolicyRecord.objects.all().delete()
+
+
+def a_policy(name: str, *, is_default: bool = False) -> PolicyRecord:
+    record = PolicyRecord.objects.create(name=name, is_default=is_default, fail_mode="block")
+    RuleRecord.objects.create(
+        policy=record,
+        name="threats",
+        plugin="moderation",
+        label="threat",
+        threshold=0.9,
+        action="block",
+    )
+    return record
+
+
+def test_without_any_policy_the_built_in_one_judges() -> None:
+    assert load().for_stream("demo", "lobby") == DEFAULT_POLICY
+
+
+def test_the_default_policy_judges_streams_without_their_own() -> None:
+    a_policy("strict", is_default=True)
+
+    policy = load().for_stream("demo", "lobby")
+
+    assert policy.name == "strict"
+    assert policy.fail_mode == Action.BLOCK
+    assert policy.rules == (Rule("threats", "moderation", "threat", 0.9, Action.BLOCK),)
+
+
+def test_a_stream_may_name_its_own_policy() -> None:
+    a_policy("strict", is_default=True)
+    site = Site.objects.create(slug="news", name="News", public_key="pk_news")
+    Stream.objects.create(site=site, name="sports", policy=a_policy("loose"))
+
+    policies = load()
+
+    assert policies.for_stream("news", "sports").name == "loose"
+    assert policies.for_stream("news", "other").name == "strict"
+
+
+def test_a_disabled_rule_does_not_judge() -> None:
+    a_policy("strict", is_default=True)
+    RuleRecord.objects.update(enabled=False)
+
+    assert load().default.rules == ()

@@ -1,0 +1,61 @@
+"""A person's decision takes the place of the machine's."""
+
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from django.contrib.auth.models import User
+
+from policy.models import ReviewRecord, VerdictRecord
+from policy.policy import Action
+from policy.reviews_db import review
+from streams import keys
+from streams.publisher_redis import RedisPublisher
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+@pytest.fixture
+def publisher(valkey: redis.Redis) -> RedisPublisher:
+    return RedisPublisher(valkey, lambda site, stream: (100, 600))
+
+
+@pytest.fixture
+def held() -> VerdictRecord:
+    now = datetime.now(UTC)
+    return VerdictRecord.objects.create(
+        id="0" * 32,
+        site="demo",
+        stream="lobby",
+        author_id="user-1",
+        text="Hm.",
+        ref="r1",
+        accepted_at=now,
+        decided_at=now,
+        action="hold",
+    )
+
+
+@pytest.fixture
+def moderator() -> User:
+    return User.objects.create(username="mo")
+
+
+def test_an_approved_message_is_published(
+    publisher: RedisPublisher, valkey: redis.Redis, held: VerdictRecord, moderator: User
+) -> None:
+    review(held, Action.ALLOW, moderator, publisher, 1_800_000_000_000)
+
+    assert valkey.zcard(keys.history("demo", "lobby")) == 1
+    assert ReviewRecord.objects.get().action == "allow"
+
+
+def test_a_review_that_cannot_be_published_is_not_recorded(
+    held: VerdictRecord, moderator: User
+) -> None:
+    away = RedisPublisher(redis.Redis(port=1), lambda site, stream: (100, 600))
+
+    with pytest.raises(redis.ConnectionError):
+        review(held, Action.ALLOW, moderator, away, 1_800_000_000_000)
+
+    assert not ReviewRecord.objects.exists()
