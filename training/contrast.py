@@ -7,19 +7,29 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from training.generate import slots
 from training.labels import MODERATION_HEADS
 from training.rows import Row, read
 
 FORMS = (
-    "gay lesbian trans transgender bisexual queer homosexual straight muslim jewish christian hindu "
-    "sikh buddhist atheist black white asian latino mexican chinese indian arab african american "
-    "european japanese hispanic nigerian pakistani russian deaf blind disabled female male".split(),
-    "gays lesbians muslims jews christians hindus blacks whites asians latinos mexicans arabs "
-    "africans americans indians immigrants refugees women men migrants catholics feminists".split(),
-)
+    (
+        "gay", "lesbian", "trans", "transgender", "bisexual", "queer", "homosexual", "straight",
+        "muslim", "jewish", "christian", "hindu", "sikh", "buddhist", "atheist", "black", "white",
+        "asian", "latino", "mexican", "chinese", "indian", "arab", "african", "american",
+        "european", "japanese", "hispanic", "nigerian", "pakistani", "russian", "deaf", "blind",
+        "disabled", "female", "male",
+    ),
+    (
+        "gays", "lesbians", "muslims", "jews", "christians", "hindus", "blacks", "whites", "asians",
+        "latinos", "mexicans", "arabs", "africans", "americans", "indians", "immigrants",
+        "refugees", "women", "men", "migrants", "catholics", "feminists",
+    ),
+)  # fmt: skip
 _FORM_OF = {term: form for form in FORMS for term in form}
 _TERM = re.compile(r"\b(?:" + "|".join(sorted(_FORM_OF, key=len, reverse=True)) + r")\b", re.I)
-_AMBIGUOUS = frozenset({"black", "white", "straight", "blind", "male", "female", "american", "whites"})
+_AMBIGUOUS = frozenset(
+    {"black", "white", "straight", "blind", "male", "female", "american", "whites"}
+)
 
 CARRIERS = {
     "profanity": (("{word}", 0.0), ("oh {word}", 0.0), ("{word} that was close", 0.0)),
@@ -31,7 +41,8 @@ CARRIERS = {
     "sexual": (("{word}", 0.5), ("I want {word} now", 1.0), ("show me your {word}", 0.9)),
 }  # fmt: skip
 OPENINGS = (
-    "As a {one}, I have to say: {text}", "My {one} friend wrote: {text}", "{text} Greetings from a {one}.",
+    "As a {one}, I have to say: {text}", "My {one} friend wrote: {text}",
+    "{text} Greetings from a {one}.",
     "I'm {adj}. {text}", "A {one} asked me this: {text}", "{text} My {adj} colleague says so too.",
 )  # fmt: skip
 
@@ -58,9 +69,10 @@ def _groups(text: str) -> set[str]:
     return {found.lower() for found in _TERM.findall(text)} - _AMBIGUOUS
 
 
-def introduced(rows: Sequence[Row], ones: Sequence[str], adjectives: Sequence[str], wanted: int, seed: int) -> list[Row]:
+def introduced(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
     """Harmless rows said by, or to, a member of a group."""
     dice = random.Random(seed)
+    ones, adjectives = slots()["one"], slots()["adj_id"]
     result = []
     for row in dice.sample(rows, min(wanted, len(rows))):
         pattern = dice.choice(OPENINGS)

@@ -18,7 +18,7 @@ from training.calibrate import balanced, fit_affine
 from training.encode import numbers_of, shipped_tokenizer, write_tokenizer
 from training.encoder import Network
 from training.fit import predict
-from training.graph import Ending, build
+from training.graph import Bytes, Ending, build
 from training.labels import MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
 from training.quantise import observe
 from training.rows import Row
@@ -50,7 +50,7 @@ def arguments() -> argparse.Namespace:
 
 
 def moderation_ending(logits: NDArray[np.float32], rows: Sequence[Row]) -> Ending:
-    """A calibration for each head on a mix with a stated share of positives, and the computed labels."""
+    """A calibration for each head on a mix with a stated share of positives."""
     slopes = np.ones(len(MODERATION_HEADS), dtype=np.float32)
     shifts = np.zeros_like(slopes)
     for column, head in enumerate(MODERATION_HEADS):
@@ -128,18 +128,14 @@ def convert(
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     layers = len(network.layers)
     exact = verify.open_model(build(weights, layers, ending))
-    ranges = observe(network, tokens[:400])
-    model = build(weights, layers, ending, ranges, frozenset(asked.keep), asked.levels)
+    observed = observe(network, tokens[:400])
+    bytes_ = Bytes(observed, frozenset(asked.keep), asked.levels)
+    model = build(weights, layers, ending, bytes_)
     small = verify.open_model(model)
     sample = tokens[-600:]
     before, after = verify.alone(exact, sample), verify.alone(small, sample)
     print(f"neighbours change a score by at most {verify.assert_independent(small, sample):.2e}")
-    gap = np.abs(before - after)
-    same = ((before >= 0.5) == (after >= 0.5)).all(axis=1).mean()
-    print(
-        f"bytes against single precision: mean {gap.mean():.4f}, 99 % {np.quantile(gap, 0.99):.4f}, "
-        f"largest {gap.max():.4f}; same decisions {same:.2%}"
-    )
+    print(verify.comparison(before, after))
     for length in (16, 64, 128):
         print(f"{length} tokens: {verify.milliseconds(small, length):.2f} ms, one thread")
     return model

@@ -141,7 +141,7 @@ def _step(
         logits = network(numbers, mask)
     targets, weights = torch.from_numpy(data.targets[batch]), torch.from_numpy(data.weights[batch])
     value = loss(logits.float(), targets, weights)
-    value.backward()
+    value.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,17 +29,24 @@ class Ending:
     factors: Sequence[int] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Which linear maps work on bytes, in which ranges, and the largest weight as a byte."""
+
+    ranges: Mapping[str, Range]
+    keep: frozenset[str] = frozenset()
+    levels: int = 127
+
+
 class Graph:
     """A graph under construction; every method returns the name of what it computes."""
 
-    def __init__(self, ranges: Mapping[str, Range], keep: frozenset[str], levels: int) -> None:
+    def __init__(self, small: Bytes | None) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
-        self.ranges = ranges
-        self.keep = keep
-        self.levels = levels
+        self.small = small
 
-    def node(self, kind: str, *inputs: str, **attributes: object) -> str:
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """Add a node with one output."""
         name = f"{kind}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name, **attributes))
@@ -60,41 +68,41 @@ class Graph:
 
     def linear(self, name: str, states: str, weight: NDArray[np.float32], shift: str) -> str:
         """A linear map, in bytes where a range is known and the layer is not kept."""
-        matrix = self.constant(weight)
-        found = self.ranges.get(name)
-        if found is not None and name not in self.keep:
-            self.constants.pop()
-            states = self._bytes(states, found)
-            small, scale = weights_by_column(weight, self.levels)
-            zeros = np.zeros(len(scale), dtype=np.int8)
-            parts = [self.constant(part) for part in (small, scale, zeros)]
-            matrix = self.node("DequantizeLinear", *parts, axis=1)
-        return self.node("Add", self.node("MatMul", states, matrix), shift)
+        found = self.small.ranges.get(name) if self.small else None
+        if self.small is None or found is None or name in self.small.keep:
+            product = self.node("MatMul", states, self.constant(weight))
+        else:
+            matrix = self._small_matrix(weight, self.small.levels)
+            product = self.node("MatMul", self._bytes(states, found), matrix)
+        return self.node("Add", product, shift)
 
     def norm(self, states: str, weights: Arrays, name: str) -> str:
         """Layer normalisation."""
         scale, shift = (self.constant(weights[f"{name}.{part}"]) for part in ("weight", "bias"))
         return self.node("LayerNormalization", states, scale, shift, axis=-1, epsilon=EPSILON)
 
+    def _small_matrix(self, weight: NDArray[np.float32], levels: int) -> str:
+        small, scale = weights_by_column(weight, levels)
+        zeros = np.zeros(len(scale), dtype=np.int8)
+        parts = [self.constant(part) for part in (small, scale, zeros)]
+        return self.node("DequantizeLinear", *parts, axis=1)
+
     def _bytes(self, states: str, found: Range) -> str:
         scale = self.number(found.scale)
         zero = self.constant(np.array(found.zero, dtype=np.uint8))
-        return self.node(
-            "DequantizeLinear", self.node("QuantizeLinear", states, scale, zero), scale, zero
-        )
+        small = self.node("QuantizeLinear", states, scale, zero)
+        return self.node("DequantizeLinear", small, scale, zero)
 
 
 def build(
     weights: Arrays,
     layers: int,
     ending: Ending,
-    ranges: Mapping[str, Range] | None = None,
-    keep: frozenset[str] = frozenset(),
-    levels: int = 127,
+    small: Bytes | None = None,
 ) -> onnx.ModelProto:
-    """The whole model; without ranges it stays in single precision."""
-    graph = Graph(ranges or {}, keep, levels)
-    states = _embed(graph, weights, quantised=ranges is not None)
+    """The whole model; in single precision where no bytes are asked for."""
+    graph = Graph(small)
+    states = _embed(graph, weights)
     mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
     outside = graph.node("Sub", graph.number(1.0), mask)
     below = graph.node("Mul", outside, graph.number(FAR_BELOW))
@@ -109,9 +117,9 @@ def build(
     return _model(graph, len(ending.slopes))
 
 
-def _embed(graph: Graph, weights: Arrays, *, quantised: bool) -> str:
+def _embed(graph: Graph, weights: Arrays) -> str:
     table = weights["words.weight"]
-    if quantised:
+    if graph.small is not None:
         small, scale = table_by_row(table)
         rows = graph.node("Gather", graph.constant(small), "input_ids")
         scales = graph.node("Gather", graph.constant(scale), "input_ids")
@@ -166,19 +174,21 @@ def _pool(graph: Graph, states: str, mask: str, below: str) -> str:
 def _finish(graph: Graph, logits: str, ending: Ending) -> None:
     steep = graph.node("Mul", logits, graph.constant(ending.slopes))
     placed = graph.node("Add", steep, graph.constant(ending.shifts))
-    scores = (
-        graph.node("Softmax", placed, axis=-1)
-        if ending.exclusive
-        else graph.node("Sigmoid", placed)
-    )
-    if ending.ceilings:
-        ceiling = graph.node("Gather", scores, graph.whole(*ending.ceilings), axis=1)
-        capped = graph.node("Min", scores, ceiling)
-        ones = graph.node("Add", graph.node("Mul", scores, graph.number(0.0)), graph.number(1.0))
-        both = graph.node("Concat", scores, ones, axis=1)
-        factor = graph.node("Gather", both, graph.whole(*ending.factors), axis=1)
-        scores = graph.node("Mul", capped, factor)
+    if ending.exclusive:
+        scores = graph.node("Softmax", placed, axis=-1)
+    else:
+        scores = _agree(graph, graph.node("Sigmoid", placed), ending)
     graph.nodes.append(helper.make_node("Identity", [scores], ["probabilities"], "answer"))
+
+
+def _agree(graph: Graph, scores: str, ending: Ending) -> str:
+    """No label above the one that it implies; a label with a factor is multiplied by it."""
+    ceiling = graph.node("Gather", scores, graph.whole(*ending.ceilings), axis=1)
+    capped = graph.node("Min", scores, ceiling)
+    ones = graph.node("Add", graph.node("Mul", scores, graph.number(0.0)), graph.number(1.0))
+    both = graph.node("Concat", scores, ones, axis=1)
+    factor = graph.node("Gather", both, graph.whole(*ending.factors), axis=1)
+    return graph.node("Mul", capped, factor)
 
 
 def _model(graph: Graph, labels: int) -> onnx.ModelProto:

@@ -14,7 +14,7 @@ MODERATION_LABELS = (
 """What the moderation model answers, in order."""
 
 MODERATION_HEADS = tuple("minor" if n == "sexual_minors" else n for n in MODERATION_LABELS)
-"""What it is trained on: `minor` (a mention of a minor) stands where `sexual_minors` is computed."""
+"""What it is trained on; `minor`, a mention of one, stands where `sexual_minors` is computed."""
 
 SENTIMENT_LABELS = ("negative", "neutral", "positive")
 
@@ -40,7 +40,8 @@ CLEAN_SOURCES = frozenset(
 
 HARM_CONFIDENCE = {
     "ailuminate": 0.75, "jigsaw_detox": 0.9, "sap200": 0.9, "adversarial_nibbler": 0.8,
-    "harmfulqa": 0.7, "aart": 0.8, "hateval": 0.85, "eacl_misogyny": 0.85, "purplellama_interp": 0.8,
+    "harmfulqa": 0.7, "aart": 0.8, "hateval": 0.85, "eacl_misogyny": 0.85,
+    "purplellama_interp": 0.8,
 }  # fmt: skip
 """Soft target of `harm` for positives of sources that label a topic or label noisily."""
 

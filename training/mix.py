@@ -28,10 +28,9 @@ def training_mix(rows: Sequence[Row], data: Path, seed: int) -> list[Row]:
     benign = [row for row in real if row.source in BENIGN]
     harmful = [row for row in [*real, *made] if row.targets.get("harm", 0.0) >= 0.7]
     safe = [row for row in made if row.targets["harm"] < 0.1]
-    words = generate.slots()
     extra = [
         *swapped(real, SWAPPED, seed),
-        *introduced(benign, words["one"], words["adj_id"], INTRODUCED, seed),
+        *introduced(benign, INTRODUCED, seed),
         *mixed([*benign, *safe[:6000]], harmful, MIXED, seed),
         *lexicon_rows(data, seed),
     ]

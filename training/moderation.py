@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and result")
     parser.add_argument("--limit", type=int, default=0, help="so many rows an epoch only")
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=0.0, help="end early, with the rate at zero")
+    parser.add_argument("--minutes", type=float, default=0.0, help="time allowed; 0: no limit")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=96, help="longest text in tokens")
     parser.add_argument("--threads", type=int, default=2)

@@ -18,7 +18,7 @@ SHORT = {
 
 
 def misspell(text: str, dice: random.Random) -> str:
-    """One text with a few slips: typing errors, lost letters, leetspeak, repeats, chat short forms."""
+    """One text with a few slips: typing errors, leetspeak, repeats, short forms of chat."""
     words = text.split(" ")
     trick = dice.choice((_swap, _drop, _double, _neighbour, _leet, _stretch, _short, _dot))
     for _ in range(max(1, len(words) // 8)):

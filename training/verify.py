@@ -68,6 +68,17 @@ def assert_independent(runtime: ort.InferenceSession, tokens: Tokens) -> float:
     return effect
 
 
+def comparison(before: NDArray[np.float32], after: NDArray[np.float32]) -> str:
+    """How far bytes are from single precision, in words."""
+    gap = np.abs(before - after)
+    same = ((before >= 0.5) == (after >= 0.5)).mean(axis=0)
+    sides = ", ".join(f"{share:.1%}" for share in same)
+    return (
+        f"bytes against single precision: mean {gap.mean():.4f}, 99 % {np.quantile(gap, 0.99):.4f},"
+        f" largest {gap.max():.4f}; same side of 0.5 by label: {sides}"
+    )
+
+
 def milliseconds(runtime: ort.InferenceSession, length: int, times: int = 100) -> float:
     """The median time of one text of `length` tokens."""
     text = [list(range(1000, 1000 + length))]

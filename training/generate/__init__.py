@@ -54,7 +54,8 @@ def slots() -> dict[str, list[str]]:
 @cache
 def topics() -> tuple[Topic, ...]:
     """Every topic of every file."""
-    return tuple(topic for name in FILES for topic in parse((FOLDER / f"{name}.txt").read_text("utf-8")))
+    texts = [(FOLDER / f"{name}.txt").read_text(encoding="utf-8") for name in FILES]
+    return tuple(topic for text in texts for topic in parse(text))
 
 
 def parse(text: str) -> Iterator[Topic]:
@@ -66,7 +67,8 @@ def parse(text: str) -> Iterator[Topic]:
             raise ValueError(f"not a topic header: {head}")
         name, rows, targets, twin = (part.strip() if part else "" for part in match.groups())
         templates = tuple(line.strip() for line in lines if line.strip())
-        yield Topic(name, int(rows), _targets(targets), twin.removeprefix("twin").strip(), templates)
+        twin = twin.removeprefix("twin").strip()
+        yield Topic(name, int(rows), _targets(targets), twin, templates)
 
 
 def _targets(text: str) -> dict[str, float]:

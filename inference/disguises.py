@@ -1,0 +1,167 @@
+"""What letters and words hide behind: look-alikes, leetspeak, emoji, and the words worth hiding."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+HIDDEN = (
+    "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff9-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff"
+)
+STYLED = (
+    "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\U0001d400-\U0001d7ff\U0001f130-\U0001f189"
+)
+EMOJI = "\u2600-\u27bf\u2b50\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001f64f\U0001f680-\U0001faff"
+
+LOOK_ALIKES = dict(
+    zip(
+        "аеорсухіјѕһԁԛԝѵкмтнвгпёїАВЕКМНОРСТХУІЈЅԌԜЁЇ"
+        "αειοκνρτυχηωγσΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
+        "օսհոցզıɑɡᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+        "aeopcyxijshdqwvkmthbrneiABEKMHOPCTXYIJSGWEI"
+        "aeiokvptuxnwyoABEZHIKMNOPTYX"
+        "ouhngqiagabcdefghijklmnoprstuvwyz",
+        strict=True,
+    )
+)
+"""Letters of other scripts to the Latin letters they are taken for, after Unicode's TR39."""
+
+STEMS = (
+    "anal", "anus", "arse", "ass", "asshole", "bastard", "bitch", "blowjob", "bollock", "bomb",
+    "boob", "bullshit", "chink", "clit", "cocaine", "cock", "coon", "crap", "cum", "cunt", "damn",
+    "dick", "dickhead", "die", "dildo", "dumb", "dumbass", "dyke", "fag", "faggot", "fat", "fuck",
+    "fucker", "fucking", "gay", "gook", "gun", "hate", "hell", "heroin", "hitler", "hoe", "horny",
+    "idiot", "jackass", "jerk", "jew", "jizz", "kike", "kill", "killing", "kys", "loser", "meth",
+    "milf", "moron", "motherfucker", "murder", "muslim", "naked", "nazi", "nigga", "nigger",
+    "nude", "orgasm", "paki", "penis", "piss", "porn", "prick", "pussy", "queer", "rape", "rapist",
+    "retard", "scum", "sex", "sexy", "shit", "shoot", "skank", "slave", "slut", "spic", "stab",
+    "stupid", "suck", "sucker", "suicide", "tits", "titties", "tranny", "trash", "twat", "ugly",
+    "vagina", "viagra", "wank", "wanker", "weed", "wetback", "whore", "worthless", "yourself",
+)  # fmt: skip
+"""Words that people disguise; a disguise is undone without doubt only if one of them comes out."""
+
+COMMON = (
+    "a", "all", "and", "are", "be", "can", "do", "drop", "for", "from", "get", "go", "have", "he",
+    "her", "him", "his", "hope", "i", "in", "is", "it", "just", "me", "my", "need", "no", "not",
+    "of", "off", "on", "or", "she", "should", "so", "that", "the", "their", "them", "they", "this",
+    "to", "u", "up", "ur", "want", "we", "what", "will", "with", "you", "your",
+)  # fmt: skip
+"""Words that stand between them in spaced-out sentences."""
+
+ENDINGS = ("", "s", "es", "ed", "er", "ers", "ing", "in", "y", "head", "heads", "ty", "hole", "t")
+
+LEET = {
+    "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a",
+    "$": "s", "!": "il", "|": "il", "+": "t", "(": "c", "€": "e", "£": "l", "ß": "b", "v": "u",
+}  # fmt: skip
+
+PLAIN_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
+"""Digits that stand for a letter inside words no list knows."""
+
+TECHNICAL = frozenset(
+    {
+        "log4j",
+        "neo4j",
+        "web3",
+        "c3po",
+        "l4d2",
+        "mp3s",
+        "mp4s",
+        "ps4s",
+        "s3cmd",
+        "h1n1",
+        "h5n1",
+        "w3c",
+        "e3s",
+    }
+)
+"""Terms that look like leetspeak and are not."""
+
+EMOJI_WORDS = {
+    "😂": "laughing", "🤣": "laughing", "😍": "love", "❤": "love", "💕": "love", "🥰": "love",
+    "😭": "crying", "😊": "happy", "😁": "happy", "😀": "happy", "😃": "happy", "🙂": "smile",
+    "😘": "kiss", "😢": "sad", "😔": "sad", "😡": "angry", "😠": "angry", "🤬": "swearing angry",
+    "🖕": "fuck you", "🔪": "knife", "💀": "skull", "🙏": "please", "👍": "good", "👎": "bad",
+    "🔥": "fire", "🎉": "celebrate", "💩": "shit", "🤮": "vomit disgusting", "🤢": "disgusting",
+    "😎": "cool", "🙄": "annoyed", "😉": "wink", "😩": "weary", "😅": "relieved", "✨": "sparkles",
+    "☹": "sad", "☺": "happy", "😒": "annoyed", "🥳": "celebrate", "😴": "sleepy", "🤡": "clown",
+}  # fmt: skip
+"""Common emoji in shorter words than their Unicode names."""
+
+_KNOWN = frozenset(STEMS) | frozenset(COMMON)
+_STEM_SET = frozenset(STEMS)
+_BLANKS = frozenset("*#%")
+_LONGEST_SPELLED = 400
+
+
+@lru_cache(maxsize=2048)
+def segment(letters: str) -> list[str] | None:
+    """The letters as the fewest known words, if at least one of them is a stem."""
+    if len(letters) > _LONGEST_SPELLED:
+        return None
+    fewest: list[int | None] = [0] + [None] * len(letters)
+    began = [0] * (len(letters) + 1)
+    for end in range(1, len(letters) + 1):
+        for start in range(max(0, end - 14), end):
+            before, best = fewest[start], fewest[end]
+            if before is not None and (best is None or before + 1 < best):
+                word = letters[start:end]
+                if word in _KNOWN or stem_of(word):
+                    fewest[end], began[end] = before + 1, start
+    return None if fewest[-1] is None else _stemmed(_walk(letters, began))
+
+
+def _walk(letters: str, began: list[int]) -> list[str]:
+    words: list[str] = []
+    end = len(letters)
+    while end:
+        words.append(letters[began[end] : end])
+        end = began[end]
+    return words[::-1]
+
+
+def _stemmed(words: list[str]) -> list[str] | None:
+    return words if any(stem_of(word) for word in words) else None
+
+
+def stem_of(word: str) -> str | None:
+    for ending in ENDINGS:
+        if word.endswith(ending):
+            stem = word[: len(word) - len(ending)]
+            if stem in _STEM_SET and (ending == "" or len(stem) > 2):
+                return stem
+    return None
+
+
+@lru_cache(maxsize=4096)
+def read(word: str) -> str | None:
+    """The stem, with its ending, of which a disguised word is a reading."""
+    if not any(c.isalpha() for c in word) or not any(not c.isalpha() for c in word):
+        return None
+    for ending in ENDINGS:
+        if not word.endswith(ending):
+            continue
+        body = word[: len(word) - len(ending)]
+        for stem in _BY_LENGTH.get(len(body), ()):
+            if (ending == "" or len(stem) > 2) and _reads_as(body, stem):
+                return stem + ending
+    return None
+
+
+def _reads_as(body: str, stem: str) -> bool:
+    blanks = sum(c in _BLANKS for c in body)
+    if blanks and (body[0] in _BLANKS or blanks * 2 > len(body)):
+        return False
+    if len(body) - blanks < 2 or (len(stem) < 4 and body[0].isdigit() and body[-1].isdigit()):
+        return False
+    return all(
+        seen == meant or meant in LEET.get(seen, "") or seen in _BLANKS
+        for seen, meant in zip(body, stem, strict=True)
+    )
+
+
+_BY_LENGTH = {
+    length: tuple(stem for stem in STEMS if len(stem) == length)
+    for length in range(2, max(map(len, STEMS)) + 1)
+}
