@@ -1,6 +1,7 @@
 """The admin's page of model versions: what runs where, and which version is active."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib import admin, messages
@@ -16,9 +17,14 @@ from inference.models import ModelVersionRecord
 
 Change = Callable[[str, str], ModelVersionRecord]
 
+if TYPE_CHECKING:
+    Admin = admin.ModelAdmin[ModelVersionRecord]
+else:  # At run time Django's class takes no parameter.
+    Admin = admin.ModelAdmin
+
 
 @admin.register(ModelVersionRecord)
-class ModelVersionAdmin(admin.ModelAdmin[ModelVersionRecord]):
+class ModelVersionAdmin(Admin):
     list_display = ("__str__", "plugin", "status", "runs_on", "licence", "activated_at", "problem")
     list_filter = ("plugin", "status")
     search_fields = ("name", "version", "digest")

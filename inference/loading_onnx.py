@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inference import registry
 from inference.loading import LoadedPlugins, Observer
-from inference.runtime_onnx import CPU, OnnxRuntime
+from inference.runtime_onnx import CPU, Execution, OnnxRuntime
 from inference.scoring import Scorer
 from inference.versions import ActiveVersion, Manifest
 
@@ -20,7 +20,7 @@ def loaded_plugins(
 ) -> LoadedPlugins:
     """The plugins of these dotted paths and of the entry points, with nothing loaded yet."""
     opener: Callable[[Path, Manifest], OnnxRuntime] = functools.partial(
-        OnnxRuntime, provider=provider, observe_tokens=observe_tokens
+        OnnxRuntime, execution=Execution(provider=provider), observe_tokens=observe_tokens
     )
     return LoadedPlugins(registry.find(paths), opener, observer=observer)
 

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,35 +38,44 @@ Ids = list[int]
 Rows = NDArray[np.float32]
 
 
-class OnnxRuntime:
-    """A loaded model version. Safe to call from several threads at once.
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a model is run.
 
     `provider` is the execution provider asked for. ONNX Runtime falls back to the CPU in
     silence; here that raises BadModel, or is logged as an error where `allow_fallback` is set.
-    `observe_tokens` is told the padded tokens of each run.
+    """
+
+    provider: str = CPU
+    threads: int = 1
+    allow_fallback: bool = False
+    max_batch_tokens: int = MAX_BATCH_TOKENS
+
+
+class OnnxRuntime:
+    """A loaded model version. Safe to call from several threads at once.
+
+    `observe_tokens` is told the padded tokens of each run. Raises BadModel.
     """
 
     def __init__(
         self,
         folder: Path,
         manifest: Manifest,
+        execution: Execution = Execution(),
         *,
-        provider: str = CPU,
-        threads: int = 1,
-        allow_fallback: bool = False,
-        max_batch_tokens: int = MAX_BATCH_TOKENS,
         observe_tokens: Callable[[int], None] | None = None,
     ) -> None:
         self.labels = manifest.labels
         self._manifest = manifest
-        self._max_batch_tokens = max_batch_tokens
+        self._max_batch_tokens = execution.max_batch_tokens
         self._observe_tokens = observe_tokens
         self._tokenizer = _tokenizer(folder / TOKENIZER, manifest)
         self._prefix, self._suffix = _marks(self._tokenizer)
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
-        self._session = _session(folder / MODEL, manifest, provider, threads)
+        self._session = _session(folder / MODEL, manifest, execution)
         self.provider = str(self._session.get_providers()[0])
-        _check_provider(manifest, provider, self.provider, allow_fallback)
+        _check_provider(manifest, execution, self.provider)
         _check_graph(self._session, manifest)
 
     def warm_up(self) -> None:
@@ -156,17 +166,17 @@ def _marks(tokenizer: Any) -> tuple[Ids, Ids]:
     return marked.ids[:before], marked.ids[before + plain :]
 
 
-def _session(path: Path, manifest: Manifest, provider: str, threads: int) -> Any:
+def _session(path: Path, manifest: Manifest, execution: Execution) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = execution.threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.enable_mem_pattern = False  # Every batch has another shape.
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # One that is not installed is left out here, and missed by the check that follows.
-    installed = [name for name in (provider,) if name in onnxruntime.get_available_providers()]
-    providers = list(dict.fromkeys([*installed, CPU]))
+    # A provider that is not installed is left out here, and missed by the check that follows.
+    available = onnxruntime.get_available_providers()
+    providers = [name for name in dict.fromkeys((execution.provider, CPU)) if name in available]
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # The library's errors share no base.
@@ -174,12 +184,12 @@ def _session(path: Path, manifest: Manifest, provider: str, threads: int) -> Any
         raise BadModel(f"{path.name} of {manifest.ref} cannot be loaded: {first}") from error
 
 
-def _check_provider(manifest: Manifest, asked: str, got: str, allow_fallback: bool) -> None:
-    if asked == got:
+def _check_provider(manifest: Manifest, execution: Execution, got: str) -> None:
+    if got == execution.provider:
         return
     available = ", ".join(onnxruntime.get_available_providers())
-    problem = f"{manifest.ref} runs on {got}, not on {asked}; installed: {available}."
-    if not allow_fallback:
+    problem = f"{manifest.ref} runs on {got}, not on {execution.provider}; installed: {available}."
+    if not execution.allow_fallback:
         raise BadModel(problem)
     logger.error("%s", problem)
 

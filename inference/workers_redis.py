@@ -16,7 +16,7 @@ from inference import connection_redis
 WORKERS = "rtai:workers"
 """Sorted set of live workers, scored by the end of their lease in milliseconds."""
 INTERVAL_S = 1.0
-LEASE_S = 5.0
+BEATS_PER_LEASE = 5
 
 logger = logging.getLogger(__name__)
 
@@ -87,14 +87,13 @@ class Heartbeat:
         describe: Callable[[], Description],
         *,
         interval_s: float = INTERVAL_S,
-        lease_s: float = LEASE_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.worker_id = worker_id
         self._url = url
         self._describe = describe
         self._interval_s = interval_s
-        self._lease_s = lease_s
+        self._lease_s = interval_s * BEATS_PER_LEASE
         self._clock = clock
         self._busy_since: float | None = None
         self._stopped = threading.Event()

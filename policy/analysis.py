@@ -3,6 +3,7 @@
 Every line in gives one line out, in order; one that is not valid gives an error in its place.
 """
 
+import codecs
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -71,6 +72,8 @@ def read(file: BinaryIO) -> Iterator[Line]:
             break
     lines = chain(zip(first, sizes, strict=True), raw)
     for number, (content, size) in enumerate(lines, start=1):
+        if number == 1 and content is not None:
+            content = content.removeprefix(codecs.BOM_UTF8)
         yield Line(number, content, json_lines, size)
 
 
@@ -94,17 +97,36 @@ def judge(lines: Sequence[Line], scorer: Scorer, policy: Policy) -> list[Judged]
 
 
 def in_order(
-    batches: Iterable[list[Line]], judge: Callable[[list[Line]], list[Judged]], executor: Executor
+    batches: Iterable[list[Line]],
+    judge: Callable[[list[Line]], list[Judged]],
+    executor: Executor,
+    limit: int,
 ) -> Iterator[list[Judged]]:
-    """The batches judged by an executor, in order, with few of them in memory at once."""
+    """The batches judged by an executor, in order, with at most `limit` in memory at once."""
     under_way: deque[Future[list[Judged]]] = deque()
-    limit = 2 * int(getattr(executor, "_max_workers", 1)) + 1
     for batch in batches:
         under_way.append(executor.submit(judge, batch))
         if len(under_way) >= limit:
             yield under_way.popleft().result()
     while under_way:
         yield under_way.popleft().result()
+
+
+_here: tuple[Scorer, Policy] | None = None
+"""What a process that judges for another one holds."""
+
+
+def start_process(build: Callable[[], Scorer], policy: Policy) -> None:
+    """Loads the models in a process that judges for another one."""
+    global _here
+    _here = (build(), policy)
+
+
+def judge_here(lines: Sequence[Line]) -> list[Judged]:
+    """Judges with what `start_process` loaded."""
+    if _here is None:
+        raise RuntimeError("This process was not started with start_process.")
+    return judge(lines, *_here)
 
 
 def _raw(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:

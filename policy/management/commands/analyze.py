@@ -2,13 +2,12 @@
 
 import functools
 import multiprocessing
-import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -60,7 +59,7 @@ def run(options: dict[str, Any], build: Callable[[], Scorer], policy: Policy) ->
     failed = 0
     with ExitStack() as stack:
         source = stack.enter_context(open_input(options["input"]))
-        sink = stack.enter_context(open_output(options["input"], options["output"]))
+        sink = stack.enter_context(open_output(options["output"], options["input"]))
         bar = stack.enter_context(progress(options["input"]))
         lines = analysis.batches(analysis.read(source))
         for batch in stack.enter_context(judged(lines, build, policy, options["workers"])):
@@ -69,3 +68,72 @@ def run(options: dict[str, Any], build: Callable[[], Scorer], policy: Policy) ->
             failed += sum(each.failed for each in batch)
             bar.update(sum(each.size for each in batch))
     return failed
+
+
+def prepare_database() -> None:
+    """Makes the tables and registers the shipped models where nobody ever did."""
+    if "inference_modelversionrecord" not in connection.introspection.table_names():
+        call_command("migrate", interactive=False, verbosity=0)
+    if not versions_db.active_versions():
+        versions_db.register_shipped(settings.RTAI_MODEL_DIRS, settings.RTAI_REDIS_URL)
+
+
+def policy_of(stream: str | None) -> Policy:
+    """The policy of `NAME` or `SITE/NAME`, or the default one; raises CommandError.
+
+    A name without its site is looked for on the demo site first.
+    """
+    policies = policies_db.load()
+    if stream is None:
+        return policies.default
+    site, _, name = stream.rpartition("/")
+    streams = apps.get_model("streams", "Stream").objects.order_by("site_id", "name")
+    known = [(each.site_id, each.name) for each in streams]
+    fitting = [each for each in known if each[1] == name and site in ("", each[0])]
+    if not fitting:
+        names = ", ".join("/".join(each) for each in known[:20]) or "none"
+        raise CommandError(f"No stream {stream!r}; known: {names}.")
+    return policies.for_stream(*min(fitting, key=lambda each: each[0] != "demo"))
+
+
+@contextmanager
+def judged(
+    lines: Iterator[list[Line]], build: Callable[[], Scorer], policy: Policy, workers: int
+) -> Iterator[Iterator[list[Judged]]]:
+    """The batches judged, in order: here, or by processes that each load the models."""
+    if workers == 1:
+        scorer = build()
+        yield (analysis.judge(batch, scorer, policy) for batch in lines)
+        return
+    with ProcessPoolExecutor(
+        workers,
+        # Forked children would share the threads of a runtime that they do not have.
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=analysis.start_process,
+        initargs=(build, policy),
+    ) as pool:
+        try:
+            yield analysis.in_order(lines, analysis.judge_here, pool, limit=2 * workers + 1)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def open_input(path: Path | None) -> AbstractContextManager[BinaryIO]:
+    """The file to read, or standard input."""
+    return path.open("rb") if path else nullcontext(sys.stdin.buffer)
+
+
+def open_output(path: Path | None, source: Path | None) -> AbstractContextManager[TextIO]:
+    """The file to write, or standard output; raises CommandError if it is the input too."""
+    if path is None:
+        return nullcontext(sys.stdout)
+    if source and path.exists() and path.samefile(source):
+        raise CommandError("--input and --output are the same file.")
+    return path.open("w", encoding="utf-8")
+
+
+def progress(path: Path | None) -> "tqdm[Any]":
+    """A bar of bytes read, on a terminal only, and on standard error."""
+    size = path.stat().st_size if path and path.is_file() else None
+    shown = sys.stderr.isatty()
+    return tqdm(total=size, unit="B", unit_scale=True, disable=not shown, file=sys.stderr)
