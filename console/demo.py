@@ -1,0 +1,19 @@
+"""What the demo page suggests to write."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A message to try, and what is likely to become of it."""
+
+    kind: str
+    text: str
+    outcome: str
+
+
+EXAMPLES = (
+    Example("Friendly", "Good morning everyone, lovely to see you here!", "arrives"),
+    Example("Rude", "You are a complete idiot and nobody wants you here.", "is stopped or held"),
+    Example("Threatening", "I know where you live and I will kill you tonight.", "is stopped"),
+)

@@ -1,0 +1,156 @@
+// Keeps the dashboard's numbers fresh: one small request every two seconds, none while hidden.
+
+const EVERY_MS = 2_000;
+const SVG = "http://www.w3.org/2000/svg";
+const ACTIONS = ["allow", "flag", "hold", "block"];
+const NAMES = { allow: "Allowed", flag: "Flagged", hold: "Held", block: "Blocked" };
+const POINTS = 60;
+
+const source = document.getElementById("dashboard").dataset.source;
+const history = { connected: [], pending: [] };
+const number = new Intl.NumberFormat();
+const byId = (id) => document.getElementById(id);
+let timer = 0;
+
+function say(id, text) {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function shape(tag, attributes) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+}
+
+function age(ms) {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toFixed(1)} s`;
+  return `${Math.round(ms / 60_000)} min`;
+}
+
+function spark(id, value) {
+  const values = history[id];
+  values.push(value);
+  if (values.length > POINTS) values.shift();
+  const top = Math.max(1, ...values);
+  const x = (index) => ((index + POINTS - values.length) * 120) / (POINTS - 1);
+  const points = values.map((each, index) => `${x(index).toFixed(1)},${(30 - (each / top) * 27).toFixed(1)}`);
+  byId(`${id}-spark`).replaceChildren(shape("polyline", { points: points.join(" ") }));
+}
+
+function showReady({ ok, detail }) {
+  byId("ready").dataset.state = ok ? "ok" : "bad";
+  say("ready", ok ? "Ready to judge" : `Not ready: ${detail}`);
+}
+
+function showLive(found) {
+  const { live } = found;
+  say("connected", live ? number.format(found.connected) : "–");
+  say("pending", live ? number.format(live.pending) : "–");
+  if (!live) return;
+  const sites = Object.entries(live.sessions).filter(([, count]) => count);
+  say("connected-under", sites.length > 1 ? sites.map(([site, count]) => `${site} ${count}`).join(" · ") : "sessions");
+  say("pending-under", live.pending ? `oldest ${age(live.oldest_pending_ms)}` : "nothing waits");
+  spark("connected", found.connected);
+  spark("pending", live.pending);
+}
+
+function showHour({ recent, actions }) {
+  if (!recent) return;
+  const total = ACTIONS.reduce((sum, name) => sum + actions[name], 0);
+  const kept = actions.hold + actions.block;
+  say("judged", number.format(total));
+  say("kept", total ? `${((100 * kept) / total).toFixed(kept ? 1 : 0)} %` : "0 %");
+  say("kept-under", `${number.format(actions.hold)} held, ${number.format(actions.block)} blocked`);
+  byId("legend").replaceChildren(...ACTIONS.map((name) => {
+    const text = `${NAMES[name]} ${number.format(actions[name])}`;
+    return make("li", { "data-action": name }, text);
+  }));
+  drawChart(recent.by_minute);
+}
+
+function drawChart(rows) {
+  const sums = rows.allow.map((_, at) => ACTIONS.reduce((sum, name) => sum + rows[name][at], 0));
+  const top = Math.max(1, ...sums);
+  const bars = [];
+  sums.forEach((_, at) => {
+    let base = 118;
+    for (const name of ACTIONS) {
+      const height = (rows[name][at] / top) * 112;
+      base -= height;
+      const place = { x: at * 10 + 1, y: base.toFixed(2), width: 8, height: height.toFixed(2) };
+      if (height) bars.push(shape("rect", { ...place, "data-action": name }));
+    }
+  });
+  bars.unshift(shape("line", { x1: 0, x2: 600, y1: 119, y2: 119 }));
+  byId("chart").replaceChildren(...bars);
+  say("peak", `peak ${number.format(Math.max(...sums))} a minute`);
+}
+
+function workerRows(worker) {
+  const models = worker.models.length ? worker.models : [{ plugin: "–", version: "none loaded", provider: "–" }];
+  const state = worker.busy_ms ? `judging for ${age(worker.busy_ms)}` : "waiting";
+  const rows = models.map((model, index) => {
+    const row = make("tr");
+    if (index === 0) {
+      const head = { scope: "rowgroup", rowspan: models.length };
+      row.append(make("th", head, worker.id, make("small", {}, `process ${worker.pid}`)));
+      const pill = make("span", { class: "pill", "data-state": worker.busy_ms ? "busy" : "idle" }, state);
+      row.append(make("td", { rowspan: models.length }, pill));
+    }
+    row.append(make("td", {}, model.plugin), make("td", { class: "mono" }, model.version), make("td", {}, provider(model)));
+    return row;
+  });
+  for (const [plugin, text] of Object.entries(worker.errors)) {
+    rows.push(make("tr", { class: "wrong" }, make("td", { colspan: 5 }, `${plugin}: ${text}`)));
+  }
+  return rows;
+}
+
+function provider(model) {
+  return model.provider.replace(/ExecutionProvider$/, "") || "–";
+}
+
+function showWorkers({ live, active }) {
+  const workers = live ? live.workers : [];
+  const none = make("tr", {}, make("td", { colspan: 5, class: "none" }, "No worker is alive."));
+  const rows = workers.length ? workers.flatMap(workerRows) : [none];
+  const sign = rows.map((row) => row.textContent).join("\n");
+  const body = byId("worker-rows");
+  if (body.dataset.sign !== sign) body.replaceChildren(...rows);
+  body.dataset.sign = sign;
+  say("active", active.length ? `Active: ${active.map((each) => each.model).join(", ")}` : "");
+}
+
+function show(found) {
+  showReady(found.ready);
+  showLive(found);
+  showHour(found);
+  showWorkers(found);
+  say("updated", `Updated ${new Date(found.now_ms).toLocaleTimeString()}`);
+}
+
+async function look() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  try {
+    const response = await fetch(source, { headers: { Accept: "application/json" } });
+    if (response.status === 403) location.reload();
+    else if (!response.ok) throw new Error(`status ${response.status}`);
+    else show(await response.json());
+  } catch (error) {
+    showReady({ ok: false, detail: `the server does not answer (${error.message})` });
+  }
+  timer = setTimeout(look, EVERY_MS);
+}
+
+document.addEventListener("visibilitychange", look);
+look();

@@ -1,0 +1,306 @@
+// The wire: one connection to the server that survives drops without losing or doubling a message.
+//
+//   idle → connecting → open → waiting → connecting → …          (closed only by `close` or for good)
+//
+// The caller gives `token(fresh)`, a promise of {token, expiresMs}. A rejection may carry
+// `terminal` (give up) or `retryAfterMs`. The caller hears of states by `onState(state, detail)` and
+// of every frame that concerns it by `onFrame(frame)`, each stream frame once and in order.
+
+export const IDLE = "idle";
+export const CONNECTING = "connecting";
+export const OPEN = "open";
+export const WAITING = "waiting";
+export const CLOSED = "closed";
+
+const FIRST_DELAY_MS = 500;
+const LONGEST_DELAY_MS = 20_000;
+const STABLE_MS = 5_000;
+const ANSWER_MS = 10_000;
+const REF_LIFE_MS = 270_000; // The server knows a `ref` for 5 minutes; later it would post twice.
+const REFRESH_BEFORE_MS = 60_000;
+const RECENT = 50;
+
+// Full jitter: between 0.5 s and 0.5 s doubled with every failure, at most 20 s.
+export function backoff(failures, random = Math.random) {
+  const top = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
+  return FIRST_DELAY_MS + random() * (top - FIRST_DELAY_MS);
+}
+
+// What the close of a socket asks for: another attempt or none, with a fresh token or the same.
+export function afterClose(code, reason) {
+  let retryAfterMs = 0;
+  try {
+    retryAfterMs = Math.max(0, Number(JSON.parse(reason || "{}").retry_after_ms) || 0);
+  } catch {
+    retryAfterMs = 0; // A proxy's reason is text, not JSON.
+  }
+  const fresh = code === 4005 || code === 4500;
+  return { terminal: code >= 4500 && code <= 4999, fresh, retryAfterMs };
+}
+
+export class Client {
+  #url;
+  #token;
+  #Socket;
+  #random;
+  #onState;
+  #onFrame;
+  #socket = null;
+  #turn = 0; // Rises with every attempt, so that events of an older one are told apart.
+  #failures = 0;
+  #stale = false; // The next attempt needs a fresh token.
+  #secondChance = true; // One fresh token after 4500, until a connection has opened.
+  #openedMs = 0;
+  #heardMs = 0;
+  #silenceMs = ANSWER_MS;
+  #heldUntilMs = 0; // The server asked not to come back before.
+  #timers = {};
+  #streams = new Map(); // name → {epoch, last, live, since, resync}
+  #outbox = new Map(); // ref → {frame, sentMs, turn}
+
+  constructor({ url, token, onState, onFrame, Socket = WebSocket, random = Math.random }) {
+    this.#url = url;
+    this.#token = token;
+    this.#Socket = Socket;
+    this.#random = random;
+    this.#onState = onState;
+    this.#onFrame = onFrame;
+    this.state = IDLE;
+  }
+
+  // Starts connecting; also after `close` or a final refusal.
+  connect() {
+    if (this.state === CONNECTING || this.state === OPEN) return;
+    this.#secondChance = true;
+    this.#begin();
+  }
+
+  // The network or the page came back: tries at once, unless the server asked for patience.
+  wake() {
+    if (this.state === WAITING && Date.now() >= this.#heldUntilMs) this.#begin();
+    else if (this.state === OPEN && this.#isSilent()) this.#lost(1006, "");
+  }
+
+  close() {
+    this.#drop(1000);
+    this.#set(CLOSED, { code: 1000 });
+  }
+
+  // Connects anew, with a new token: the visitor changed its name.
+  restart() {
+    this.#stale = true;
+    this.#drop(1000);
+    this.#begin();
+  }
+
+  subscribe(stream) {
+    this.#streams.set(stream, { epoch: null, last: 0, live: false, since: false, resync: -1 });
+    if (this.state === OPEN) this.#subscribe(stream);
+  }
+
+  // Puts a message into the outbox; it stays there, and is sent again, until it has its verdict.
+  // `sentMs` is when it was first sent, if an earlier page may have done so.
+  post(stream, text, ref, sentMs = 0) {
+    const entry = { frame: { type: "message", stream, ref, text }, sentMs, turn: 0 };
+    this.#outbox.set(ref, entry);
+    this.#flush(stream);
+  }
+
+  // Sends a frame that may be lost, such as `typing`; false when it could not be sent.
+  send(frame) {
+    if (this.state !== OPEN) return false;
+    this.#socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  #set(state, detail = {}) {
+    this.state = state;
+    this.#onState(state, detail);
+  }
+
+  #after(name, ms, act) {
+    clearTimeout(this.#timers[name]);
+    this.#timers[name] = setTimeout(act, Math.min(ms, 2 ** 31 - 1));
+  }
+
+  async #begin() {
+    const turn = ++this.#turn;
+    clearTimeout(this.#timers.retry);
+    this.#set(CONNECTING);
+    let found;
+    try {
+      found = await this.#token(this.#stale);
+    } catch (error) {
+      if (turn === this.#turn) this.#refused(error);
+      return;
+    }
+    if (turn === this.#turn) this.#dial(turn, found);
+  }
+
+  #refused(error) {
+    if (error.terminal) {
+      this.#drop(1000);
+      this.#set(CLOSED, { code: error.status || 0, detail: error.message });
+    } else {
+      this.#wait(error.retryAfterMs || 0);
+    }
+  }
+
+  #dial(turn, { token, expiresMs }) {
+    this.#stale = false;
+    this.#heardMs = Date.now();
+    this.#silenceMs = ANSWER_MS;
+    const socket = new this.#Socket(this.#url, ["rtai.v1", `rtai.token.${token}`]);
+    const mine = (act) => (event) => turn === this.#turn && act(event);
+    this.#socket = socket;
+    socket.onmessage = mine((event) => this.#heard(event.data));
+    socket.onclose = mine((event) => this.#lost(event.code, event.reason));
+    this.#watch();
+    this.#refreshAt(expiresMs);
+  }
+
+  // A connection that says nothing is taken for dead: before `welcome` and, later, without pings.
+  #watch() {
+    this.#after("silence", this.#silenceMs, () => {
+      if (this.#isSilent()) this.#lost(1006, "");
+      else this.#watch();
+    });
+  }
+
+  #isSilent() {
+    return Date.now() - this.#heardMs >= this.#silenceMs;
+  }
+
+  #refreshAt(expiresMs) {
+    const early = REFRESH_BEFORE_MS + this.#random() * 30_000;
+    this.#after("refresh", Math.max(5_000, expiresMs - Date.now() - early), () => this.#refresh());
+  }
+
+  async #refresh() {
+    const turn = this.#turn;
+    try {
+      const found = await this.#token(true);
+      if (turn !== this.#turn) return;
+      this.send({ type: "refresh", token: found.token });
+      this.#refreshAt(found.expiresMs);
+    } catch (error) {
+      const delay = Math.max(5_000, error.retryAfterMs || 0) + this.#random() * 5_000;
+      if (turn === this.#turn) this.#after("refresh", delay, () => this.#refresh());
+    }
+  }
+
+  #drop(code) {
+    this.#turn += 1;
+    Object.values(this.#timers).forEach(clearTimeout);
+    if (this.#socket) this.#socket.close(code);
+    this.#socket = null;
+    for (const each of this.#streams.values()) each.live = false;
+  }
+
+  #lost(code, reason) {
+    const asked = afterClose(code, reason);
+    const opened = this.#openedMs;
+    this.#drop(1000);
+    this.#openedMs = 0;
+    if (opened && Date.now() - opened >= STABLE_MS) this.#failures = 0;
+    // Browsers do not show why a handshake was refused: the second time, the token is suspect.
+    this.#stale = asked.fresh || (!opened && this.#failures > 0);
+    if (asked.terminal && !(code === 4500 && this.#secondChance)) {
+      this.#set(CLOSED, { code, reason });
+      return;
+    }
+    if (code === 4500) this.#secondChance = false;
+    this.#wait(asked.retryAfterMs, code);
+  }
+
+  #wait(retryAfterMs, code = 0) {
+    this.#failures += 1;
+    const delay = Math.max(retryAfterMs, backoff(this.#failures, this.#random));
+    this.#heldUntilMs = Date.now() + retryAfterMs;
+    this.#after("retry", delay, () => this.#begin());
+    this.#set(WAITING, { delay, code });
+  }
+
+  #heard(data) {
+    this.#heardMs = Date.now();
+    for (const line of data.split("\n")) if (line) this.#take(JSON.parse(line));
+  }
+
+  #take(frame) {
+    if (frame.type === "ping") this.send({ type: "pong" });
+    else if (frame.type === "welcome") this.#welcome(frame);
+    else if (frame.type === "subscribed") this.#subscribed(frame);
+    else if (!frame.offset || this.#isNext(frame)) this.#deliver(frame);
+  }
+
+  #deliver(frame) {
+    if (frame.ref && (frame.type === "verdict" || frame.type === "error")) {
+      this.#outbox.delete(frame.ref);
+    }
+    this.#onFrame(frame);
+  }
+
+  #welcome(frame) {
+    this.#openedMs = Date.now();
+    this.#silenceMs = (frame.heartbeat_s || 25) * 1_000 + ANSWER_MS;
+    this.#watch();
+    this.#set(OPEN, frame);
+    for (const stream of this.#streams.keys()) this.#subscribe(stream);
+  }
+
+  #subscribe(stream) {
+    const at = this.#streams.get(stream);
+    at.since = at.last > 0;
+    const since = { epoch: at.epoch, offset: at.last };
+    this.send({ type: "subscribe", stream, ...(at.since ? { since } : { recent: RECENT }) });
+  }
+
+  #subscribed(frame) {
+    const at = this.#streams.get(frame.stream);
+    if (!at) return;
+    if (at.since && !frame.recovered) {
+      at.last = 0;
+      this.#subscribe(frame.stream);
+      return;
+    }
+    if (!at.since) at.last = 0;
+    at.epoch = frame.epoch;
+    at.live = true;
+    this.#onFrame({ ...frame, reset: !at.since });
+    this.#secondChance = true;
+    this.#flush(frame.stream);
+  }
+
+  // Drops what was seen; asks once for what is missing between two frames.
+  #isNext(frame) {
+    const at = this.#streams.get(frame.stream);
+    if (!at || (frame.epoch === at.epoch && frame.offset <= at.last)) return false;
+    const gap = frame.epoch !== at.epoch || (at.last > 0 && frame.offset > at.last + 1);
+    if (gap && at.resync !== at.last) {
+      at.resync = at.last;
+      this.#subscribe(frame.stream);
+      return false;
+    }
+    at.last = frame.offset;
+    return true;
+  }
+
+  #flush(stream) {
+    if (this.state !== OPEN || !this.#streams.get(stream)?.live) return;
+    for (const [ref, entry] of this.#outbox) {
+      if (entry.frame.stream !== stream || entry.turn === this.#turn) continue;
+      if (entry.sentMs && Date.now() - entry.sentMs > REF_LIFE_MS) this.#giveUp(ref);
+      else this.#put(entry);
+    }
+  }
+
+  #put(entry) {
+    entry.turn = this.#turn;
+    entry.sentMs ||= Date.now();
+    this.send(entry.frame);
+  }
+
+  #giveUp(ref) {
+    this.#deliver({ type: "error", ref, code: "unconfirmed", detail: "", retryable: true });
+  }
+}
