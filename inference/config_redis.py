@@ -4,9 +4,10 @@ Whoever saves configuration calls `bump(url, area)`; whoever caches it polls `Ca
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import redis
 
@@ -29,6 +30,7 @@ class Cached(Generic[T]):
     """A value loaded from the database, reloaded when one of its areas changed.
 
     While Redis or the database is away the last value stays, and the next refresh tries again.
+    `max_stale_s` reloads it now and then in any case: whoever saved may not have reached Redis.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Cached(Generic[T]):
         load: Callable[[], T],
         *,
         max_age_s: float = 0.5,
+        max_stale_s: float = math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
@@ -45,7 +48,8 @@ class Cached(Generic[T]):
         self._load = load
         self._max_age_s = max_age_s
         self._clock = clock
-        self._checked = float("-inf")
+        self._max_stale_s = max_stale_s
+        self._checked = self._loaded = -math.inf
         self._versions: list[str | None] | None = None
         self._value: T | None = None
 
@@ -66,10 +70,12 @@ class Cached(Generic[T]):
 
     def _reload_if_changed(self) -> None:
         try:
-            versions = connection_redis.client(self._url).hmget(VERSIONS, list(self._areas))
-            if versions != self._versions:
+            found = connection_redis.client(self._url).hmget(VERSIONS, list(self._areas))
+            versions = cast(list[str | None], found)
+            stale = self._checked - self._loaded >= self._max_stale_s
+            if versions != self._versions or stale:
                 self._value = self._load()
-                self._versions = versions
+                self._versions, self._loaded = versions, self._checked
         except (redis.RedisError, OSError) as error:
             logger.warning("Keeping the last %s: %s", "/".join(self._areas), error)
         except Exception:

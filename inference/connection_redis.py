@@ -55,8 +55,8 @@ def celery_broker(url: str) -> tuple[str, dict[str, Any]]:
     """Celery's broker URL and transport options for this URL."""
     options: dict[str, Any] = {"visibility_timeout": 300, "socket_keepalive": True}
     if (found := _sentinel(url)) is not None:
-        hosts, service, db = found
-        return ";".join(f"sentinel://{host}:{port}/{db}" for host, port in hosts), {
+        hosts, service, number = found
+        return ";".join(f"sentinel://{host}:{port}/{number}" for host, port in hosts), {
             **options,
             "master_name": service,
         }
@@ -72,7 +72,7 @@ def client(url: str) -> "redis.Redis":
     """A synchronous client, one for each process and URL."""
     if (found := _sentinel(url)) is not None:
         hosts, service, db = found
-        sentinel = redis.sentinel.Sentinel(hosts, **OPTIONS)
+        sentinel: Any = redis.sentinel.Sentinel(hosts, **OPTIONS)  # type: ignore[no-untyped-call]
         return cast("redis.Redis", sentinel.master_for(service, db=db, **OPTIONS))
     return redis.Redis.from_url(url, **OPTIONS)
 
@@ -94,7 +94,7 @@ def _new_async_client(url: str) -> "redis.asyncio.Redis":
     options = {**OPTIONS, "max_connections": MAX_CONNECTIONS}
     if (found := _sentinel(url)) is not None:
         hosts, service, db = found
-        sentinel = redis.asyncio.sentinel.Sentinel(hosts, **OPTIONS)
+        sentinel: Any = redis.asyncio.sentinel.Sentinel(hosts, **OPTIONS)  # type: ignore[no-untyped-call]
         return cast("redis.asyncio.Redis", sentinel.master_for(service, db=db, **options))
     return redis.asyncio.Redis.from_url(url, **options)
 

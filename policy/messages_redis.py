@@ -59,7 +59,7 @@ class MessageStore:
     def vouch_for(self, ids: Sequence[str]) -> None:
         """Says that these messages are in good hands for a while."""
         for start in range(0, len(ids), 1_000):
-            args = [REDISPATCH_MS, *ids[start : start + 1_000]]
+            args: list[int | str] = [REDISPATCH_MS, *ids[start : start + 1_000]]
             self._vouch(keys=[keys.PENDING], args=args)
 
     def late(self, limit: int = 256) -> list[Message]:

@@ -51,7 +51,10 @@ class RecordWriter:
         if entries:
             store(fields for _, fields in entries)
             ids = [id for id, _ in entries]
-            self._client.pipeline().xack(OUTBOX, OUTBOX_GROUP, *ids).xdel(OUTBOX, *ids).execute()
+            pipeline = self._client.pipeline()
+            pipeline.xack(OUTBOX, OUTBOX_GROUP, *ids)
+            pipeline.xdel(OUTBOX, *ids)
+            pipeline.execute()
         return len(entries)
 
     def _take(self, block_ms: int) -> Entries:
@@ -70,7 +73,7 @@ class RecordWriter:
         return cast(Entries, found[1])
 
     def _fresh(self, block_ms: int) -> Entries:
-        found = self._client.xreadgroup(
+        found: Any = self._client.xreadgroup(
             OUTBOX_GROUP, self._name, {OUTBOX: ">"}, count=BATCH, block=block_ms
         )
         return cast(Entries, found[0][1] if found else [])

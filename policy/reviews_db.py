@@ -1,6 +1,6 @@
 """A person's decision on a message: recorded, and put in the place of the machine's."""
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from inference.types import Scores
@@ -16,7 +16,7 @@ REVIEW_RULE = "moderator"
 def review(
     record: VerdictRecord,
     action: Action,
-    reviewer: AbstractBaseUser,
+    reviewer: User,
     publisher: Publisher,
     now_ms: int,
 ) -> None:

@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import dj_database_url
+import django_stubs_ext
 
 from inference import connection_redis
 from rtai_project import environment, keyring
+
+# Lets `ModelAdmin[Record]` and its like be written at run time.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = cast(Path, environment.read("RTAI_DATA_DIR"))
@@ -18,7 +22,7 @@ RTAI_TRUSTED_PROXIES = environment.read("RTAI_TRUSTED_PROXIES")
 RTAI_REDIS_URL = cast(str, environment.read("RTAI_REDIS_URL")) or connection_redis.embedded_url(
     DATA_DIR
 )
-RTAI_PLUGINS = environment.read("RTAI_PLUGINS")
+RTAI_PLUGINS = cast(tuple[str, ...], environment.read("RTAI_PLUGINS"))
 RTAI_MODEL_DIRS = (BASE_DIR / "plugins" / "models",)
 
 # Makes the first sink of every verdict; the others read what it leaves in the outbox.
@@ -89,7 +93,9 @@ CONTENT_SECURITY_POLICY = {
 
 def _database() -> dict[str, Any]:
     url = cast(str, environment.read("RTAI_DATABASE_URL")) or f"sqlite:///{DATA_DIR}/rtai.sqlite3"
-    found = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+    found: dict[str, Any] = dict(
+        dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True)
+    )
     if found["ENGINE"].endswith("sqlite3"):
         # Readers do not block the writer, and a writer waits instead of failing at once.
         found["OPTIONS"] = {

@@ -25,7 +25,7 @@ def stored(valkey: redis.Redis, *, due_ms: int = 1, deadline_ms: int = 1) -> Mes
 
 
 def server_ms(valkey: redis.Redis) -> int:
-    seconds, microseconds = valkey.time()  # type: ignore[misc]
+    seconds, microseconds = valkey.time()
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 

@@ -10,6 +10,7 @@ import redis
 from django.db import OperationalError
 
 from policy import keys, records_db, verdicts
+from policy.messages import Verdict
 from policy.models import VerdictRecord
 from policy.policy import Action
 from policy.records_db import RecordWriter
@@ -18,7 +19,7 @@ from tests.builders import a_message, a_verdict
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 
-def leave(valkey: redis.Redis, verdict: verdicts.Verdict, offset: str = "") -> None:
+def leave(valkey: redis.Redis, verdict: Verdict, offset: str = "") -> None:
     record = json.dumps(verdicts.record(verdict))
     valkey.xadd(keys.OUTBOX, {"record": record, "offset": offset})
 
@@ -53,9 +54,10 @@ def test_a_record_stays_until_the_database_took_it(
 ) -> None:
     leave(valkey, a_verdict())
     writer = RecordWriter(valkey, "w")
-    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+    with monkeypatch.context() as patched:
         patched.setattr(records_db, "store", _locked)
-        writer.write_once(block_ms=10)
+        with pytest.raises(OperationalError):
+            writer.write_once(block_ms=10)
     monkeypatch.setattr(records_db, "ADOPT_AFTER_MS", 0)
 
     assert valkey.xlen(keys.OUTBOX) == 1
