@@ -60,7 +60,7 @@ class RedisAdmission:
         """See `streams.admission.Admission`; from an event loop."""
         script = connection_redis.async_client(self._url).register_script(ADMIT)
         try:
-            found = await script(**self._arguments(message, client))
+            found = await script(*self._arguments(message, client))
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
         return _admitted(cast(list[Any], found))
@@ -69,36 +69,35 @@ class RedisAdmission:
         """The same for callers without an event loop."""
         script = connection_redis.client(self._url).register_script(ADMIT)
         try:
-            found = script(**self._arguments(message, client))
+            found = script(*self._arguments(message, client))
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
         return _admitted(cast(list[Any], found))
 
-    def _arguments(self, message: Message, client: Client) -> dict[str, list[Any]]:
+    def _arguments(self, message: Message, client: Client) -> tuple[list[Any], list[Any]]:
         buckets = message_buckets(message, client)
         ref = message.ref and keys.ref(message.site, message.author.id, message.ref)
-        return {
-            "keys": [
-                keys.LIMITS,
-                ref,
-                policy_keys.PENDING,
-                policy_keys.DEADLINES,
-                policy_keys.message(message.id),
-                keys.session(message.session),
-                *(bucket.key for bucket in buckets),
-            ],
-            "args": [
-                message.id,
-                json.dumps(message.as_json()),
-                message.session,
-                message.deadline_ms,
-                self._redispatch_ms,
-                self._max_pending,
-                REF_TTL_S,
-                policy_keys.message(""),
-                *(bucket.name for bucket in buckets),
-            ],
-        }
+        names = [
+            keys.LIMITS,
+            ref,
+            policy_keys.PENDING,
+            policy_keys.DEADLINES,
+            policy_keys.message(message.id),
+            keys.session(message.session),
+            *(bucket.key for bucket in buckets),
+        ]
+        arguments = [
+            message.id,
+            json.dumps(message.as_json()),
+            message.session,
+            message.deadline_ms,
+            self._redispatch_ms,
+            self._max_pending,
+            REF_TTL_S,
+            policy_keys.message(""),
+            *(bucket.name for bucket in buckets),
+        ]
+        return names, arguments
 
 
 def message_buckets(message: Message, client: Client) -> Sequence[Bucket]:

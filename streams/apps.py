@@ -11,6 +11,10 @@ class StreamsConfig(AppConfig):
     name = "streams"
     default_auto_field = "django.db.models.BigAutoField"
 
+    def ready(self) -> None:
+        """Connects what takes effect when it is saved."""
+        from streams import signals  # noqa: F401
+
 
 def publisher() -> Publisher:
     """The publisher over this installation's Redis, with each stream's own history."""

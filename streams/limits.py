@@ -40,7 +40,7 @@ UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 RATE = re.compile(r"(\d{1,9})/(\d{0,9})(ms|s|m|h)(?: burst (\d{1,9}))?", re.ASCII)
 
 
-class BadLimit(ValueError):  # noqa: N818 - named like environment.BadVariable
+class BadLimit(ValueError):
     """A name or rate that is not one; the text says what was expected."""
 
 

@@ -8,6 +8,7 @@ may be ahead of the clock by `burst` intervals at most.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import redis
 import redis.asyncio
@@ -96,7 +97,7 @@ def write_limits(
 
 def read_limits(client: "redis.Redis") -> dict[str, Rate] | None:
     """The limits in force; None where Redis has lost them or never had any."""
-    found = client.hgetall(keys.LIMITS)
+    found = cast(dict[str, str], client.hgetall(keys.LIMITS))
     if not found:
         return None
     return {name: decode(encoded) for name, encoded in found.items() if name != MARKER}
@@ -111,7 +112,7 @@ def take(url: str, buckets: Sequence[Bucket]) -> None:
     """One from each bucket or none; raises RateLimited, or Overloaded while Redis is away."""
     script = connection_redis.client(url).register_script(TAKE_ONLY)
     try:
-        found = script(**_take_arguments(buckets))
+        found = script(*_take_arguments(buckets))
     except (redis.RedisError, OSError) as error:
         raise Overloaded("The limits cannot be read now.", retry_after_ms=1_000) from error
     if found:
@@ -122,15 +123,13 @@ async def take_async(url: str, buckets: Sequence[Bucket]) -> None:
     """The same for asynchronous callers."""
     script = connection_redis.async_client(url).register_script(TAKE_ONLY)
     try:
-        found = await script(**_take_arguments(buckets))
+        found = await script(*_take_arguments(buckets))
     except (redis.RedisError, OSError) as error:
         raise Overloaded("The limits cannot be read now.", retry_after_ms=1_000) from error
     if found:
         raise limited(found[0], found[1])
 
 
-def _take_arguments(buckets: Sequence[Bucket]) -> dict[str, list[str]]:
-    return {
-        "keys": [keys.LIMITS, *(bucket.key for bucket in buckets)],
-        "args": [bucket.name for bucket in buckets],
-    }
+def _take_arguments(buckets: Sequence[Bucket]) -> tuple[list[Any], list[Any]]:
+    names = [keys.LIMITS, *(bucket.key for bucket in buckets)]
+    return names, [bucket.name for bucket in buckets]

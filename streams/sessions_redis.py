@@ -81,7 +81,7 @@ class RedisSessions:
         """See `streams.session_store.SessionStore`."""
         script = self._client().register_script(HOLD)
         try:
-            found = await script(**self._hold(client, gateway, (), opening=True))
+            found = await script(*self._hold(client, gateway, (), opening=True))
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
         _refuse(cast(list[Any], found))
@@ -97,13 +97,14 @@ class RedisSessions:
 
     async def attach(self, client: Client, stream: str) -> None:
         """Adds a stream to the session."""
-        seconds, micros = await self._time()
-        set, session = keys.stream_sessions(client.site, stream), keys.session(client.session)
-        now = seconds * 1000 + micros // 1000
+        now = await self._now_ms()
+        members, session = keys.stream_sessions(client.site, stream), keys.session(client.session)
         pipeline = self._client().pipeline()
-        pipeline.hset(session, STREAM + stream, "1").pexpire(session, self._lease_ms)
-        pipeline.zremrangebyscore(set, "-inf", now)
-        pipeline.zadd(set, {client.session: now + self._lease_ms}).pexpire(set, self._lease_ms)
+        pipeline.hset(session, STREAM + stream, "1")
+        pipeline.pexpire(session, self._lease_ms)
+        pipeline.zremrangebyscore(members, "-inf", now)
+        pipeline.zadd(members, {client.session: now + self._lease_ms})
+        pipeline.pexpire(members, self._lease_ms)
         await self._execute(pipeline)
 
     async def detach(self, client: Client, stream: str) -> None:
@@ -122,7 +123,8 @@ class RedisSessions:
             pipeline = self._client().pipeline(transaction=False)
             script = self._client().register_script(HOLD)
             for client, streams in chunk:
-                await script(**self._hold(client, gateway, streams, opening=False), client=pipeline)
+                arguments = self._hold(client, gateway, streams, opening=False)
+                await script(*arguments, client=pipeline)
             outcomes = await self._execute(pipeline)
             found = zip(chunk, outcomes, strict=True)
             banned += [
@@ -132,38 +134,38 @@ class RedisSessions:
 
     def _hold(
         self, client: Client, gateway: str, streams: Collection[str], *, opening: bool
-    ) -> dict[str, list[Any]]:
+    ) -> tuple[list[Any], list[Any]]:
         sets, fields = list(_sets(client, streams)), _fields(client, gateway, streams)
         counted = list(_counted(client)) if opening else []
-        return {
-            "keys": [
-                keys.session(client.session),
-                keys.bans(client.site),
-                keys.LIMITS,
-                *sets,
-                *(Bucket(f"{scope}.connections", subject).key for scope, subject in counted),
-            ],
-            "args": [
-                int(opening),
-                self._lease_ms,
-                client.session,
-                f"user:{client.user}",
-                f"address:{client.address}",
-                len(sets),
-                len(fields),
-                *(part for field in fields.items() for part in field),
-                *_limit_names(counted),
-            ],
-        }
+        names = [
+            keys.session(client.session),
+            keys.bans(client.site),
+            keys.LIMITS,
+            *sets,
+            *(Bucket(f"{scope}.connections", subject).key for scope, subject in counted),
+        ]
+        arguments = [
+            int(opening),
+            self._lease_ms,
+            client.session,
+            f"user:{client.user}",
+            f"address:{client.address}",
+            len(sets),
+            len(fields),
+            *(part for field in fields.items() for part in field),
+            *_limit_names(counted),
+        ]
+        return names, arguments
 
     def _client(self) -> "redis.asyncio.Redis":
         return connection_redis.async_client(self._url)
 
-    async def _time(self) -> tuple[int, int]:
+    async def _now_ms(self) -> int:
         try:
-            return cast(tuple[int, int], await self._client().time())
+            seconds, micros = await self._client().time()
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
+        return int(seconds) * 1000 + int(micros) // 1000
 
     async def _execute(self, pipeline: Any) -> list[Any]:
         try:
@@ -194,14 +196,14 @@ class LiveSessions:
 
     def get(self, id: str) -> Session | None:
         """One session, if it is still there."""
-        found = self._client.hgetall(keys.session(id))
+        found = cast(dict[str, str], self._client.hgetall(keys.session(id)))
         return _session(found) if found.get("id") else None
 
     def _ids(self, site: str, stream: str, user: str) -> set[str]:
         sets = [keys.user_sessions(site, user)] if user else []
         sets += [keys.stream_sessions(site, stream)] if stream else []
-        seconds, micros = cast(tuple[int, int], self._client.time())
-        now = seconds * 1000 + micros // 1000
+        seconds, micros = self._client.time()
+        now = int(seconds) * 1000 + int(micros) // 1000
         found = [
             set(self._client.zrangebyscore(key, now + 1, "+inf"))
             for key in sets or [keys.sessions(site)]

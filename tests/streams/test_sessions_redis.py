@@ -27,8 +27,7 @@ def limit(valkey: redis.Redis, limits: Mapping[str, str]) -> None:
 def expire(valkey: redis.Redis, site: str = "demo") -> None:
     """What the clock does to the leases of a process that died."""
     for key in valkey.scan_iter(match="rtai:*sessions:*"):
-        for member in valkey.zrange(key, 0, -1):
-            valkey.zadd(key, {member: 1})
+        valkey.zadd(key, {str(member): 1 for member in valkey.zrange(key, 0, -1)})
     for key in valkey.scan_iter(match="rtai:session:*"):
         valkey.delete(key)
 

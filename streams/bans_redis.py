@@ -1,0 +1,78 @@
+"""Bans in Redis, where opening a session looks them up, and the word to gateways to close one."""
+
+from collections.abc import Mapping
+
+import msgpack
+import redis
+
+from inference import config_redis
+from streams import keys
+from streams.closes import CloseCode, close
+
+AREA = "bans"
+USER = "user"
+ADDRESS = "address"
+LAYER_PREFIX = "rtai"
+"""The channel layer's prefix, as in the settings."""
+
+WRITE = """
+local version, area = ARGV[1], ARGV[2]
+if (redis.call('HGET', KEYS[2], area) or '0') ~= version then return 0 end
+redis.call('DEL', KEYS[1])
+for i = 3, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i]) end
+return 1
+"""
+
+
+def write_bans(client: "redis.Redis", site: str, ends_ms: Mapping[str, int], version: str) -> bool:
+    """Replaces a site's bans in one step, if their area still has this version.
+
+    `ends_ms` has the end of each ban by `user:ID` or `address:HASH`.
+    """
+    pairs = [str(part) for pair in ends_ms.items() for part in pair]
+    found = client.register_script(WRITE)(
+        keys=[keys.bans(site), config_redis.VERSIONS], args=[version, AREA, *pairs]
+    )
+    return bool(found)
+
+
+def ban(client: "redis.Redis", site: str, kind: str, subject: str, until_ms: int) -> None:
+    """Bans at once, in every process, and closes what is open; raises redis.RedisError."""
+    pipeline = client.pipeline()
+    pipeline.hincrby(config_redis.VERSIONS, AREA, 1)
+    pipeline.zadd(keys.bans(site), {f"{kind}:{subject}": until_ms})
+    pipeline.execute()
+    close_sessions(client, site, {kind: subject}, "Banned from this site.")
+
+
+def unban(client: "redis.Redis", site: str, kind: str, subject: str) -> None:
+    """Lifts a ban at once; raises redis.RedisError."""
+    pipeline = client.pipeline()
+    pipeline.hincrby(config_redis.VERSIONS, AREA, 1)
+    pipeline.zrem(keys.bans(site), f"{kind}:{subject}")
+    pipeline.execute()
+
+
+def ban_end(client: "redis.Redis", site: str, kind: str, subject: str) -> int:
+    """When a ban ends, in ms since the Unix epoch; 0 for none; raises redis.RedisError."""
+    return int(client.zscore(keys.bans(site), f"{kind}:{subject}") or 0)
+
+
+def close_sessions(
+    client: "redis.Redis",
+    site: str,
+    who: Mapping[str, str],
+    detail: str = "Disconnected by a moderator.",
+) -> None:
+    """Tells every gateway to close a `session`, or all of a `user` or an `address`."""
+    ended = close(CloseCode.BANNED, detail)
+    event = {
+        "type": "session.close",
+        "session": who.get("session", ""),
+        "user": who.get(USER, ""),
+        "address": who.get(ADDRESS, ""),
+        "code": ended.code,
+        "reason": ended.reason,
+    }
+    channel = f"{LAYER_PREFIX}__group__{keys.site_group(site)}"
+    client.publish(channel, msgpack.packb(event))

@@ -1,0 +1,82 @@
+"""Buckets that take from Redis without a message."""
+
+import pytest
+import redis
+
+from inference.errors import Overloaded, RateLimited
+from streams import keys
+from streams.limits import Rate
+from streams.limits_redis import Bucket, read_limits, take, take_async, write_limits
+
+BUCKETS = [Bucket("address.connections", "demo:a1")]
+
+
+def test_limits_are_replaced_as_a_whole(valkey: redis.Redis) -> None:
+    assert read_limits(valkey) is None
+    write_limits(valkey, {"user.messages": Rate(20, 10_000, 20), "user.open_connections": Rate(5)})
+    write_limits(valkey, {"user.messages": Rate(1, 1_000, 1)})
+    assert read_limits(valkey) == {"user.messages": Rate(1, 1_000, 1)}
+    write_limits(valkey, {})
+    assert read_limits(valkey) == {}
+
+
+def test_limits_read_before_a_change_are_not_written_after_it(valkey: redis.Redis) -> None:
+    assert write_limits(valkey, {}, version="0")
+    valkey.hincrby("rtai:config", "limits", 1)
+    assert not write_limits(valkey, {"user.messages": Rate(1, 1_000, 1)}, version="0")
+    assert read_limits(valkey) == {}
+
+
+async def test_a_bucket_is_taken_from_until_it_is_empty(valkey: redis.Redis, url: str) -> None:
+    write_limits(valkey, {"address.connections": Rate(2, 60_000, 2)})
+    take(url, BUCKETS)
+    await take_async(url, BUCKETS)
+    for attempt in range(2):
+        with pytest.raises(RateLimited) as refused:
+            take(url, BUCKETS) if attempt else await take_async(url, BUCKETS)
+        assert refused.value.retry_after_ms is not None
+        assert 29_000 < refused.value.retry_after_ms <= 30_000
+
+
+def test_an_empty_bucket_fills_at_its_rate(valkey: redis.Redis, url: str) -> None:
+    write_limits(valkey, {"address.connections": Rate(10, 60_000, 3)})
+    key = BUCKETS[0].key
+    for waited_ms, passes in ((0, 3), (5_999, 0), (6_001, 1), (12_001, 2), (600_000, 3)):
+        taken = 0
+        valkey.delete(key)
+        for _ in range(3):
+            take(url, BUCKETS)
+        seconds, micros = valkey.time()
+        stored = seconds * 1_000 + micros / 1_000 + 18_000 - waited_ms
+        if waited_ms:
+            valkey.set(key, f"{stored:.3f}")
+        else:
+            valkey.delete(key)
+        for _ in range(5):
+            try:
+                take(url, BUCKETS)
+            except RateLimited:
+                break
+            taken += 1
+        assert taken == passes, waited_ms
+
+
+def test_a_bucket_forgets_itself_when_it_is_full(valkey: redis.Redis, url: str) -> None:
+    write_limits(valkey, {"address.connections": Rate(2, 60_000, 2)})
+    take(url, BUCKETS)
+    assert 0 < valkey.pttl(BUCKETS[0].key) <= 30_000
+
+
+def test_what_has_no_limit_leaves_no_bucket(valkey: redis.Redis, url: str) -> None:
+    write_limits(valkey, {"address.connections": Rate(2)})
+    for _ in range(10):
+        take(url, [*BUCKETS, Bucket("user.messages", "x")])
+    take(url, [])
+    assert valkey.keys("*") == [keys.LIMITS]
+
+
+async def test_a_redis_that_is_away_is_overload() -> None:
+    with pytest.raises(Overloaded):
+        take("unix:///nonexistent/valkey.sock", BUCKETS)
+    with pytest.raises(Overloaded):
+        await take_async("unix:///nonexistent/valkey.sock", BUCKETS)
