@@ -33,7 +33,7 @@ class Cached(Generic[T]):
     `max_stale_s` reloads it now and then in any case: whoever saved may not have reached Redis.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - half of them have defaults
         self,
         url: str,
         areas: str | tuple[str, ...],

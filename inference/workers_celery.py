@@ -26,6 +26,9 @@ from inference.workers_redis import Description, Heartbeat, LoadedModel
 
 logger = logging.getLogger(__name__)
 
+MAX_STALE_S = 30.0
+"""When the active versions are read anew even if nobody said that they changed."""
+
 
 @functools.cache
 def scorer() -> Scorer:
@@ -54,16 +57,18 @@ def reset() -> None:
         cached.cache_clear()
 
 
-@signals.worker_init.connect
 def _begin(**_: Any) -> None:
     # Loaded before the first task is taken, so that no message waits for it.
     _fresh_lineup()
     heartbeat().start()
 
 
-@signals.worker_shutdown.connect
 def _end(**_: Any) -> None:
     heartbeat().stop()
+
+
+signals.worker_init.connect(_begin)
+signals.worker_shutdown.connect(_end)
 
 
 @functools.cache
@@ -78,7 +83,12 @@ def _plugins() -> LoadedPlugins:
 
 @functools.cache
 def _active() -> Cached[dict[str, ActiveVersion]]:
-    return Cached(settings.RTAI_REDIS_URL, versions_db.AREA, versions_db.active_versions)
+    return Cached(
+        settings.RTAI_REDIS_URL,
+        versions_db.AREA,
+        versions_db.active_versions,
+        max_stale_s=MAX_STALE_S,
+    )
 
 
 def _fresh_lineup() -> Lineup:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from inference import versions_db
 from inference.loading_onnx import fixed_scorer
@@ -132,8 +132,11 @@ def open_output(path: Path | None, source: Path | None) -> AbstractContextManage
     return path.open("w", encoding="utf-8")
 
 
-def progress(path: Path | None) -> "tqdm[Any]":
+def progress(path: Path | None) -> AbstractContextManager[Any]:
     """A bar of bytes read, on a terminal only, and on standard error."""
     size = path.stat().st_size if path and path.is_file() else None
     shown = sys.stderr.isatty()
-    return tqdm(total=size, unit="B", unit_scale=True, disable=not shown, file=sys.stderr)
+    bar: AbstractContextManager[Any] = tqdm(
+        total=size, unit="B", unit_scale=True, disable=not shown, file=sys.stderr
+    )
+    return bar
