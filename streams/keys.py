@@ -17,7 +17,8 @@ def position(site: str, stream: str) -> str:
 
 
 def history(site: str, stream: str) -> str:
-    """Sorted set of a stream's frames by offset; each member is `published_ms|frame`."""
+    """Sorted set of a stream's frames by offset; each member is `published_ms|frame`,
+    with moderators' variant of the frame on a second line where there is one."""
     return f"rtai:history:{site}/{stream}"
 
 

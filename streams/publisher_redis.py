@@ -47,7 +47,8 @@ if a.publishes and not redis.call('ZSCORE', index, a.id) then
   local between = '"epoch":"' .. epoch .. '","offset":' .. string.format('%d', offset)
   local frame = a.head .. between .. a.tail
   local moderator_frame = a.moderator_head .. between .. a.moderator_tail
-  redis.call('ZADD', history, offset, string.format('%d', now) .. '|' .. frame)
+  redis.call('ZADD', history, offset,
+    string.format('%d', now) .. '|' .. frame .. '\\n' .. moderator_frame)
   redis.call('ZADD', index, offset, a.id)
   redis.call('ZREMRANGEBYRANK', history, 0, -1 - a.frames)
   for _ = 1, 32 do

@@ -53,7 +53,7 @@ class Listener:
 
 def history(valkey: redis.Redis) -> list[Event]:
     rows = cast(list[str], valkey.zrange(keys.history("demo", "lobby"), 0, -1))
-    return [json.loads(row.partition("|")[2]) for row in rows]
+    return [json.loads(row.partition("|")[2].split("\n")[0]) for row in rows]
 
 
 def publish(publisher: RedisPublisher, *verdicts: Verdict) -> list[bool]:
