@@ -4,9 +4,15 @@
 import os
 import sys
 
+from rtai_project import environment, startup
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rtai_project.settings")
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        startup.check()
+    except (environment.BadVariable, startup.StartError) as error:
+        sys.exit(f"error: {error}")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

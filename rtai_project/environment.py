@@ -189,11 +189,16 @@ SECRET = {"RTAI_ADMIN_PASSWORD", "RTAI_API_KEY", "RTAI_DATABASE_URL", "RTAI_REDI
 """Variables whose values are never shown."""
 
 
+INTERNAL = {"RTAI_PROCESS", "RTAI_TEST_DATABASE_URL"}
+"""Variables between our own processes: which child this is, and the tests' database."""
+
+
 def check(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Names of unknown RTAI_* variables, after every known one was read; raises BadVariable."""
     for name in VARIABLES:
         read(name, environ)
-    return sorted(name for name in environ if name.startswith("RTAI_") and name not in VARIABLES)
+    known = VARIABLES.keys() | INTERNAL
+    return sorted(name for name in environ if name.startswith("RTAI_") and name not in known)
 
 
 def demo(environ: Mapping[str, str] = os.environ) -> bool:

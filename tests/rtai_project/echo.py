@@ -1,0 +1,85 @@
+"""A small application on one of our servers, as a process: `python -m tests.rtai_project.echo`."""
+
+import asyncio
+import importlib
+import json
+import resource
+import sys
+from typing import Any
+
+CHUNK = "x" * 60_000
+clients: set[Any] = set()
+sent = 0
+received = 0
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    if scope["type"] == "http":
+        await _http(scope, send)
+    elif scope["path"] == "/refuse":
+        await receive()
+        await send({"type": "websocket.close"})
+    else:
+        await _websocket(scope, receive, send)
+
+
+async def _http(scope: Any, send: Any) -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+    body = {
+        "rss_kib": usage, "sent": sent, "received": received, "scheme": scope["scheme"],
+        "client": scope["client"][0], "headers": headers,
+    }  # fmt: skip
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+async def _websocket(scope: Any, receive: Any, send: Any) -> None:
+    global received
+    path, offered = scope["path"], scope["subprotocols"]
+    await receive()
+    await send({"type": "websocket.accept", "subprotocol": offered[0] if offered else None})
+    clients.add(send)
+    if path == "/pour":
+        await _pour(receive, send)
+    while True:
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            clients.discard(send)
+            return
+        received += 1
+        if path == "/slow":
+            await asyncio.Event().wait()
+        text = message.get("text")
+        if text and text.startswith("close "):
+            reason = json.dumps({"retry_after_ms": 5})
+            await send({"type": "websocket.close", "code": int(text[6:]), "reason": reason})
+        elif text is not None:
+            await send({"type": "websocket.send", "text": text})
+        else:
+            await send({"type": "websocket.send", "bytes": message["bytes"]})
+
+
+async def _pour(receive: Any, send: Any) -> None:
+    """Sends without end, until the client is gone."""
+    global sent
+    gone = asyncio.ensure_future(receive())
+    while not gone.done():
+        await send({"type": "websocket.send", "text": CHUNK})
+        sent += 1
+        await asyncio.sleep(0)
+
+
+async def opened() -> None:
+    print("opened", flush=True)
+
+
+async def drained() -> None:
+    for send in list(clients):
+        await send({"type": "websocket.close", "code": 4001, "reason": '{"retry_after_ms": 500}'})
+    print("drained", flush=True)
+
+
+if __name__ == "__main__":
+    server = importlib.import_module(f"rtai_project.server_{sys.argv[1]}")
+    sys.exit(server.run(application, "127.0.0.1", int(sys.argv[2]), opened, drained) or 0)

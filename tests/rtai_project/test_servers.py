@@ -1,0 +1,200 @@
+"""Both servers, as processes, carry the same application in the same way."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from websockets.sync.client import ClientConnection, connect
+
+from tests.rtai_project.waiting import free_port, wait_until
+
+
+@dataclass(frozen=True)
+class Served:
+    process: subprocess.Popen[str]
+    port: int
+    server: str
+
+    def connect(self, path: str = "/", **options: Any) -> ClientConnection:
+        return connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None, compression=None, **options)
+
+    def state(self, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(
+            f"http://127.0.0.1:{self.port}/", headers=headers, timeout=5, trust_env=False
+        ).json()
+        return found
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def served(request: pytest.FixtureRequest) -> Iterator[Served]:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.rtai_project.echo", request.param, str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: _listens(port), "the server listens")
+        yield Served(process, port, request.param)
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536, 300_000])
+def test_a_frame_of_any_size_comes_back_whole(served: Served, size: int) -> None:
+    with served.connect() as client:
+        text = "é" * (size // 2) + "x" * (size % 2)
+        client.send(text)
+        client.send(b"\x00\xff" * size)
+        assert client.recv() == text
+        assert client.recv() == b"\x00\xff" * size
+
+
+def test_frames_arrive_in_order(served: Served) -> None:
+    with served.connect() as client:
+        for number in range(2_000):
+            client.send(str(number))
+        assert [client.recv() for _ in range(2_000)] == [str(each) for each in range(2_000)]
+
+
+@pytest.mark.parametrize("code", [1000, 4001, 4503])
+def test_a_close_frame_carries_code_and_reason(served: Served, code: int) -> None:
+    with served.connect() as client:
+        client.send(f"close {code}")
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            client.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (code, '{"retry_after_ms": 5}')
+
+
+def test_the_subprotocol_is_the_one_that_the_application_chose(served: Served) -> None:
+    with served.connect(subprotocols=["rtai.v1", "rtai.token.x"]) as client:
+        assert client.subprotocol == "rtai.v1"
+
+
+def test_a_refused_handshake_is_a_403(served: Served) -> None:
+    with pytest.raises(websockets.InvalidStatus) as refused, served.connect("/refuse"):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_a_frame_over_a_mebibyte_is_closed_with_1009(served: Served) -> None:
+    with served.connect() as client:
+        client.send("x" * (1024 * 1024))
+        assert len(client.recv()) == 1024 * 1024
+        client.send("x" * (1024 * 1024 + 1))
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            client.recv()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+
+
+def test_forwarded_headers_do_not_change_the_client(served: Served) -> None:
+    state = served.state({"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"})
+    assert (state["client"], state["scheme"]) == ("127.0.0.1", "http")
+    assert state["headers"]["x-forwarded-for"] == "203.0.113.9"
+
+
+def test_a_client_that_never_reads_costs_little_and_is_cut_off(served: Served) -> None:
+    before = served.state()["rss_kib"]
+    client = _raw(served, "/pour")
+    try:
+        wait_until(lambda: _stands_still(served), "the application waits for the client")
+        assert served.state()["rss_kib"] - before < 4 * 1024
+        if served.server == "daphne":
+            wait_until(lambda: _is_cut_off(client), "the client is cut off", seconds=10)
+    finally:
+        client.close()
+
+
+def test_a_client_that_floods_costs_little(served: Served) -> None:
+    before = served.state()["rss_kib"]
+    client = _raw(served, "/slow")
+    client.setblocking(False)
+    frame = b"\x81\xfe\xff\xff\x00\x00\x00\x00" + b"x" * 65_535
+    deadline, taken = time.monotonic() + 2, 0
+    try:
+        while time.monotonic() < deadline:
+            try:
+                taken += client.send(frame)
+            except BlockingIOError:
+                continue
+        assert served.state()["rss_kib"] - before < 8 * 1024
+        assert taken < 64 * 1024 * 1024
+    finally:
+        client.close()
+
+
+def test_a_signal_drains_the_clients_and_ends_with_status_0(served: Served) -> None:
+    with served.connect() as one, served.connect() as other:
+        served.process.terminate()
+        for client in (one, other):
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                client.recv(timeout=10)
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 4001
+            assert json.loads(closed.value.rcvd.reason) == {"retry_after_ms": 500}
+    assert served.process.wait(10) == 0
+    assert served.process.stdout is not None
+    assert served.process.stdout.read().split() == ["opened", "drained"]
+
+
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_a_port_in_use_is_told(server: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ended = subprocess.run(
+            [sys.executable, "-m", "tests.rtai_project.echo", server,
+             str(taken.getsockname()[1])],
+            capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+    assert ended.returncode == 1
+    assert "in use" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def _raw(served: Served, path: str) -> socket.socket:
+    """A WebSocket after its handshake, whose bytes nobody reads."""
+    client = socket.create_connection(("127.0.0.1", served.port), timeout=5)
+    client.sendall(
+        f"GET {path} HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
+        "\r\n".encode()
+    )
+    assert b" 101 " in client.recv(30)
+    return client
+
+
+def _stands_still(served: Served) -> bool:
+    before = served.state()["sent"]
+    first = time.monotonic()
+    while time.monotonic() < first + 0.3:
+        if served.state()["sent"] != before:
+            return False
+    return bool(before)
+
+
+def _is_cut_off(client: socket.socket) -> bool:
+    """A write to a connection that the other side aborted fails."""
+    try:
+        client.send(b"\x8a\x80\x00\x00\x00\x00")
+    except OSError:
+        return True
+    return False
