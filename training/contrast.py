@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from training.generate import slots
-from training.labels import MODERATION_HEADS
+from training.labels import MODERATION_HEADS, mentions_minor
 from training.rows import Row, read
 
 FORMS = (
@@ -30,6 +30,7 @@ _TERM = re.compile(r"\b(?:" + "|".join(sorted(_FORM_OF, key=len, reverse=True)) 
 _AMBIGUOUS = frozenset(
     {"black", "white", "straight", "blind", "male", "female", "american", "whites"}
 )
+_YOUNG = re.compile(r"b[a@]!?i?t\b|loli|p[ae]d+o|kid|bab[ey]|young|virgin", re.I)
 
 CARRIERS = {
     "profanity": (("{word}", 0.0), ("oh {word}", 0.0), ("{word} that was close", 0.0)),
@@ -82,19 +83,28 @@ def introduced(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
 
 
 def mixed(clean: Sequence[Row], harmful: Sequence[Row], wanted: int, seed: int) -> list[Row]:
-    """Paragraphs of several rows; half of them hide one harmful row among harmless ones."""
+    """Paragraphs of several rows; half of them hide harmful rows of one kind among harmless ones.
+
+    No paragraph brings a sexual row together with a mention of a minor.
+    """
     dice = random.Random(seed)
-    result = []
-    for _ in range(wanted):
+    result: list[Row] = []
+    while len(result) < wanted:
         parts = dice.sample(clean, dice.randint(1, 5))
         if dice.random() < 0.5:
-            first = dice.choice(harmful)
-            more = [row for row in dice.sample(harmful, 8) if row.source == first.source]
-            for row in [first, *more[:2]]:
-                parts.insert(dice.randint(0, len(parts)), row)
+            _hide(parts, harmful, dice)
         text = dice.choice((" ", " ", "\n", ". ")).join(part.text.strip() for part in parts)
-        result.append(Row(text, _joined(parts), "mixed", 1.0))
+        targets = _joined(parts)
+        if not (targets.get("sexual", 0.0) >= 0.1 and mentions_minor(text)):
+            result.append(Row(text, targets, "mixed", 1.0))
     return result
+
+
+def _hide(parts: list[Row], harmful: Sequence[Row], dice: random.Random) -> None:
+    first = dice.choice(harmful)
+    more = [row for row in dice.choices(harmful, k=8) if row.source == first.source]
+    for row in [first, *more[:2]]:
+        parts.insert(dice.randint(0, len(parts)), row)
 
 
 def _joined(parts: Sequence[Row]) -> dict[str, float]:
@@ -112,6 +122,8 @@ def lexicon_rows(data: Path, seed: int) -> list[Row]:
     dice = random.Random(seed)
     rows = []
     for record in read(data / "surge_profanity_lexicon.jsonl.gz"):
+        if mentions_minor(record["text"]) or _YOUNG.search(record["text"]):
+            continue
         kind = _kind(record["labels"]["category"])
         severity = min(record["labels"]["severity"] / 2.5, 1.0)
         for carrier, strength in dice.sample(CARRIERS[kind], 2):
