@@ -1,0 +1,163 @@
+"""The hub's bus: one member of each group on the Redis channel layer, however many clients.
+
+Every group shares one channel of this process, except that a site's group has its own, so that
+a message is known to concern that site. A probe runs through the subscriber connection every
+two seconds; when it does not come back the layer is flushed and everything joined again.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import redis
+
+from inference.errors import Overloaded
+
+SYNC = "hub.sync"
+JOIN_S = 5.0
+"""How long a join may take."""
+RESEND_S = 0.05
+PROBE_S = 2.0
+PROBE_TIMEOUT_S = 3.0
+
+logger = logging.getLogger(__name__)
+
+Receive = Callable[[str, Mapping[str, Any]], None]
+
+
+class ChannelBus:
+    """Implements `streams.hub.Bus`; `receive(source, message)` gets what arrives, in order."""
+
+    def __init__(self, layer: Any, own_group: str, receive: Receive) -> None:
+        self._layer = layer
+        self._own_group = own_group
+        self._receive = receive
+        self._groups: dict[str, str] = {}
+        self._channels: dict[str, str] = {}
+        self._receivers: dict[str, asyncio.Task[None]] = {}
+        self._syncs: dict[str, asyncio.Event] = {}
+        self._lock = asyncio.Lock()
+        self._probe: asyncio.Task[None] | None = None
+        self.is_alive = False
+        """Whether the last probe came back through the subscriber connection."""
+
+    async def start(self) -> None:
+        """Begins to receive; while Redis is away it goes on trying."""
+        self._groups[self._own_group] = ""
+        self._probe = asyncio.create_task(self._watch(), name="bus-probe")
+
+    async def stop(self) -> None:
+        """Stops receiving and closes the layer's connections."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+        await self._flush()
+
+    async def join(self, group: str, source: str = "") -> None:
+        """See `streams.hub.Bus`."""
+        async with self._lock:
+            self._groups[group] = source
+            try:
+                async with asyncio.timeout(JOIN_S):
+                    await self._add(group, source)
+                    await self._round_trip(group)
+            except (TimeoutError, redis.RedisError, OSError) as error:
+                self._groups.pop(group, None)
+                raise Overloaded("Live delivery is away for a moment.") from error
+
+    async def leave(self, group: str, source: str = "") -> None:
+        """See `streams.hub.Bus`."""
+        async with self._lock:
+            self._groups.pop(group, None)
+            if (channel := self._channels.get(source)) is None:
+                return
+            try:
+                async with asyncio.timeout(JOIN_S):
+                    await self._layer.group_discard(group, channel)
+            except (TimeoutError, redis.RedisError, OSError) as error:
+                logger.warning("Could not leave a group: %s", error)
+            if source:
+                await self._stop_receiver(source)
+
+    async def send(self, group: str, message: Mapping[str, Any]) -> None:
+        """See `streams.hub.Bus`."""
+        try:
+            await self._layer.group_send(group, dict(message))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded("Live delivery is away for a moment.") from error
+
+    async def _add(self, group: str, source: str) -> None:
+        if source not in self._channels:
+            channel = self._channels[source] = await self._layer.new_channel()
+            task = asyncio.create_task(self._receive_all(channel, source))
+            self._receivers[source] = task
+        await self._layer.group_add(group, self._channels[source])
+
+    async def _round_trip(self, group: str) -> None:
+        """Returns when a message to the group came back: Redis then knows the subscription."""
+        nonce = secrets.token_hex(8)
+        event = self._syncs[nonce] = asyncio.Event()
+        try:
+            while not event.is_set():
+                await self._layer.group_send(group, {"type": SYNC, "nonce": nonce})
+                await _wait(event, RESEND_S)
+        finally:
+            del self._syncs[nonce]
+
+    async def _receive_all(self, channel: str, source: str) -> None:
+        while True:
+            message = await self._layer.receive(channel)
+            if message["type"] == SYNC:
+                if (event := self._syncs.get(message["nonce"])) is not None:
+                    event.set()
+                continue
+            try:
+                self._receive(source, message)
+            except Exception:  # One bad message may not stop all that come after it.
+                logger.exception("A message of the type %s was dropped", message.get("type"))
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                async with self._lock, asyncio.timeout(PROBE_TIMEOUT_S):
+                    await self._add(self._own_group, "")
+                    await self._round_trip(self._own_group)
+                self.is_alive = True
+            except (TimeoutError, redis.RedisError, OSError) as error:
+                self.is_alive = False
+                logger.warning("Joining all groups again, for a probe was lost: %r", error)
+                await self._rejoin()
+            await asyncio.sleep(PROBE_S)
+
+    async def _rejoin(self) -> None:
+        """Makes the layer new and joins everything again; the next probe tells if it worked."""
+        async with self._lock:
+            try:
+                async with asyncio.timeout(JOIN_S):
+                    await self._flush()
+                    for group, source in list(self._groups.items()):
+                        await self._add(group, source)
+            except (TimeoutError, redis.RedisError, OSError) as error:
+                logger.warning("Joining again failed: %r", error)
+
+    async def _flush(self) -> None:
+        for source in list(self._receivers):
+            await self._stop_receiver(source)
+        self._channels.clear()
+        await self._layer.flush()
+
+    async def _stop_receiver(self, source: str) -> None:
+        self._channels.pop(source, None)
+        if (task := self._receivers.pop(source, None)) is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return

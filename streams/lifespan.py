@@ -1,0 +1,236 @@
+"""What a gateway process runs beside its connections: built once for each event loop, and drained
+before the process ends."""
+
+import asyncio
+import logging
+import os
+import random
+import socket
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from secrets import token_hex
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
+from django.conf import settings
+from django.db import close_old_connections
+
+from inference import metrics_prometheus as metrics
+from inference.errors import RtaiError
+from policy import tasks
+from policy.dispatch_celery import AWAY, Dispatcher
+from policy.policies_db import policies
+from policy.sweeper_redis import Sweeper
+from streams import keys, tokens_jwt
+from streams.admission_redis import RedisAdmission
+from streams.audience import Audience
+from streams.closes import CloseCode, close
+from streams.directory_db import CachedDirectory
+from streams.gateways_redis import GatewayLease
+from streams.history_redis import RedisHistory
+from streams.hub import Hub
+from streams.hub_channels import ChannelBus
+from streams.mailboxes_redis import RedisMailboxes
+from streams.presence_redis import RedisPresences
+from streams.readiness import Readiness
+from streams.removal_redis import RedisRemoval
+from streams.sessions import Ports, Session
+from streams.sessions_redis import RedisSessions
+
+TICK_S = 0.5
+RENEW_S = 10.0
+REFRESH_S = 0.5
+SWEEP_S = 1.0
+MAIL_S = 0.25
+DRAIN_BATCHES = 20
+DRAIN_S = 5.0
+"""In how many batches, and over how long, a draining gateway sends its clients away."""
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Everything that the sessions of one process share; see `gateway`."""
+
+    def __init__(self, url: str) -> None:
+        self.id = f"{socket.gethostname()[:40]}.{os.getpid()}.{token_hex(4)}"
+        self.sessions: set[Session] = set()
+        self.draining = False
+        self.lease = GatewayLease(url, self.id)
+        self.bus = ChannelBus(get_channel_layer(), keys.gateway_group(self.id), self._receive)
+        self.hub = Hub(self.bus, RedisHistory(url), _count_sent)
+        self.audience = Audience(self.bus, RedisMailboxes(url), tasks.now_ms)
+        self.directory = CachedDirectory(url)
+        self.store = RedisSessions(url)
+        self.presences = RedisPresences(url, self.id, self.bus.send)
+        self.readiness = Readiness(self._send_probe, time.monotonic)
+        self.dispatcher = Dispatcher(
+            self.id, tasks.judge, tasks.store().vouch_for, self.lease.slots
+        )
+        self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms)
+        self._loops: list[asyncio.Task[None]] = []
+        self.ports = Ports(
+            hub=self.hub,
+            bus=self.bus,
+            audience=self.audience,
+            admission=RedisAdmission(url),
+            directory=self.directory,
+            store=self.store,
+            removal=RedisRemoval(url),
+            presences=self.presences,
+            dispatch=self.dispatcher.put,
+            verify=lambda token: tokens_jwt.verify(
+                settings.RTAI_SECRETS["tokens"], token, time.time()
+            ),
+            now_ms=tasks.now_ms,
+            clock=time.monotonic,
+        )
+
+    async def start(self) -> None:
+        """Starts everything; raises only where the database was never read."""
+        await in_thread(self.directory.refresh)
+        await self.bus.start()
+        await self.dispatcher.start()
+        self._loops = [
+            _every(TICK_S, self._tick, "tick"),
+            _every(1.0, lambda: in_thread(self.lease.renew), "lease"),
+            _every(2.0, self.hub.check, "positions"),
+            _every(MAIL_S, self.audience.check, "mail"),
+            _every(REFRESH_S, lambda: in_thread(self.directory.refresh), "directory"),
+            _every(SWEEP_S, self._sweep, "sweep"),
+            _every(RENEW_S, self._renew, "sessions"),
+            _every(RENEW_S, self.presences.bury, "presence"),
+        ]
+
+    async def stop(self) -> None:
+        """Stops everything; what it held is taken over by other gateways."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await self.dispatcher.stop()
+        await self.hub.stop()
+        await self.bus.stop()
+        await _tolerantly(lambda: in_thread(self.lease.end), "lease")
+
+    async def drain(self) -> None:
+        """Sends all clients away, in batches, each told when to come back."""
+        self.draining = self.readiness.draining = True
+        leaving = list(self.sessions)
+        random.shuffle(leaving)
+        size = max(50, -(-len(leaving) // DRAIN_BATCHES))
+        spread_ms = 1_000 + 5 * len(leaving)
+        for start in range(0, len(leaving), size):
+            for session in leaving[start : start + size]:
+                wait_ms = random.randint(100, spread_ms)  # noqa: S311 (spreads load)
+                session.end(close(CloseCode.SHUTDOWN, "Shutting down.", wait_ms))
+            await asyncio.sleep(DRAIN_S / DRAIN_BATCHES if len(leaving) > size else 0)
+        await asyncio.gather(*(session.outbox.drained() for session in leaving))
+        await self._gone(time.monotonic() + DRAIN_S)
+
+    async def _gone(self, deadline: float) -> None:
+        while self.sessions and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+
+    def _receive(self, source: str, message: dict[str, Any]) -> None:
+        """Where messages from the bus go."""
+        match message["type"]:
+            case "stream.frame" | "stream.event":
+                self.hub.receive(message)
+            case "user.frame" | "session.close":
+                self.audience.receive(source, message)
+            case "batch.done":
+                self.dispatcher.batch_done(message["batch"])
+            case "probe.done":
+                self.readiness.done(message["probe"], message["ok"], message["detail"])
+            case other:
+                logger.warning("A message of the unknown type %s came", other)
+
+    async def _tick(self) -> None:
+        for session in list(self.sessions):
+            session.tick()
+
+    async def _sweep(self) -> None:
+        swept = await in_thread(self._sweeper.sweep)
+        for message in swept.orphans:
+            self.dispatcher.put(message)
+
+    async def _renew(self) -> None:
+        held = [(session.client, list(session.streams)) for session in self.sessions]
+        banned = set(await self.store.renew(held, self.id))
+        for session in [each for each in self.sessions if each.id in banned]:
+            session.end(close(CloseCode.BANNED, "Banned from this site."))
+
+    async def _send_probe(self, probe: str) -> None:
+        try:
+            await in_thread(
+                lambda: tasks.probe.apply_async((self.id, probe), retry=False, expires=30)
+            )
+        except AWAY as error:
+            raise OSError(str(error)) from error
+
+
+_gateways: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Task[Gateway]]" = (
+    weakref.WeakKeyDictionary()
+)
+
+
+async def gateway() -> Gateway:
+    """This process's gateway, started at the first call; a failed start is tried again."""
+    loop = asyncio.get_running_loop()
+    starting = _gateways.get(loop)
+    if starting is None or (starting.done() and (starting.cancelled() or starting.exception())):
+        starting = _gateways[loop] = asyncio.create_task(_start())
+    return starting.result() if starting.done() else await asyncio.shield(starting)
+
+
+async def drain() -> None:
+    """Lets all clients go and stops this process's gateway, if it has one."""
+    starting = _gateways.pop(asyncio.get_running_loop(), None)
+    if starting is None:
+        return
+    running = await starting
+    await running.drain()
+    await running.stop()
+
+
+async def _start() -> Gateway:
+    made = Gateway(settings.RTAI_REDIS_URL)
+    await made.start()
+    return made
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Runs what blocks in a thread, with database connections that are still good."""
+
+    def run() -> T:
+        close_old_connections()
+        return work()
+
+    found: T = await sync_to_async(run, thread_sensitive=False)()
+    return found
+
+
+def _every(seconds: float, work: Callable[[], Awaitable[Any]], name: str) -> "asyncio.Task[None]":
+    async def run() -> None:
+        while True:
+            await _tolerantly(work, name)
+            await asyncio.sleep(seconds)
+
+    return asyncio.create_task(run(), name=f"gateway-{name}")
+
+
+async def _tolerantly(work: Callable[[], Awaitable[Any]], name: str) -> None:
+    try:
+        await work()
+    except (RtaiError, *AWAY) as error:
+        logger.warning("The gateway's %s will try again: %s", name, error)
+    except Exception:  # A gateway without one of its loops would fail in silence.
+        logger.exception("The gateway's %s failed and will try again", name)
+
+
+def _count_sent(kind: str, count: int) -> None:
+    if count:
+        metrics.FRAMES_SENT.labels(kind).inc(count)

@@ -1,0 +1,204 @@
+"""What waits to be written to one client: bounded in bytes, one writer, many frames a write.
+
+The writer is a task that lives only while something waits, so idle connections cost none.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+MAX_BYTES = 1024 * 1024
+MAX_JOINED = 16
+"""Frames in one WebSocket message."""
+MAX_JOINED_BYTES = 64 * 1024
+
+Write: TypeAlias = Callable[[str], Awaitable[None]]
+
+
+class _Item:
+    """One waiting frame; `topic` names what a newer droppable frame replaces."""
+
+    __slots__ = ("frame", "sent", "size", "topic")
+
+    def __init__(
+        self, frame: str, size: int, topic: str | None, sent: Callable[[], None] | None
+    ) -> None:
+        self.frame = frame
+        self.size = size
+        self.topic = topic
+        self.sent = sent
+
+
+class Outbox:
+    """Frames on their way to one client, in order.
+
+    `write` sends one WebSocket message and returns when the transport took it.
+    `overflow` is called once, when what waits exceeds `max_bytes`; after that, and after
+    `close`, frames are dropped.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_failed",
+        "_items",
+        "_max_bytes",
+        "_overflow",
+        "_room",
+        "_topics",
+        "_write",
+        "_writer",
+        "closed",
+        "dropped",
+        "pending_bytes",
+        "writing_since",
+    )
+
+    def __init__(
+        self,
+        write: Write,
+        overflow: Callable[[], None],
+        *,
+        failed: Callable[[], None] = lambda: None,
+        clock: Callable[[], float],
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._write = write
+        self._overflow = overflow
+        self._failed = failed
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._items: deque[_Item] = deque()
+        self._topics: dict[str, _Item] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._room: asyncio.Event | None = None
+        self.pending_bytes = 0
+        """Bytes that wait, those of the write under way included."""
+        self.writing_since: float | None = None
+        """When the write under way began; None while there is none."""
+        self.closed = False
+        self.dropped = 0
+
+    def put(self, frame: str, *, size: int = 0, sent: Callable[[], None] | None = None) -> None:
+        """Adds a frame; `size` is its length in bytes if known; `sent` is called once written."""
+        if not self.closed:
+            self._append(_Item(frame, size or _size(frame), None, sent))
+
+    def put_droppable(self, frame: str, topic: str) -> None:
+        """Adds a frame that may be lost: it replaces a waiting one of its topic,
+        and is dropped while the client is behind."""
+        if self.closed or self.pending_bytes > self._max_bytes // 2:
+            self.dropped += not self.closed
+            return
+        if self._topics is None:
+            self._topics = {}
+        if (waiting := self._topics.get(topic)) is not None:
+            self.dropped += 1
+            size = _size(frame)
+            self.pending_bytes += size - waiting.size
+            waiting.frame, waiting.size = frame, size
+            return
+        item = _Item(frame, _size(frame), topic, None)
+        self._topics[topic] = item
+        self._append(item)
+
+    async def room(self) -> None:
+        """Returns when less than half of the bound is used, or the outbox is closed."""
+        while not self.closed and self.pending_bytes > self._max_bytes // 2:
+            if self._room is None:
+                self._room = asyncio.Event()
+            self._room.clear()
+            await self._room.wait()
+
+    async def drained(self) -> None:
+        """Returns when everything was written, or writing has failed."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    def close(self) -> None:
+        """Takes no more frames; those that wait are still written."""
+        self.closed = True
+        self._wake()
+
+    def discard(self) -> None:
+        """Takes no more frames and forgets those that wait."""
+        self._items.clear()
+        self._topics = None
+        self.pending_bytes = 0
+        self.close()
+        if self._writer is not None:
+            self._writer.cancel()
+
+    def _append(self, item: _Item) -> None:
+        self._items.append(item)
+        self.pending_bytes += item.size
+        if self.pending_bytes > self._max_bytes and not self._drop():
+            self.closed = True
+            self._overflow()
+        elif self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._run())
+
+    def _drop(self) -> bool:
+        """Drops what may be lost; whether the rest fits."""
+        for item in (self._topics or {}).values():
+            self._items.remove(item)
+            self.pending_bytes -= item.size
+            self.dropped += 1
+        self._topics = None
+        return self.pending_bytes <= self._max_bytes
+
+    async def _run(self) -> None:
+        try:
+            while self._items:
+                await self._write_some()
+        except asyncio.CancelledError:
+            raise
+        except Exception:  # Whatever a server raises when its client has gone.
+            self.close()
+            self._items.clear()
+            self._failed()
+        finally:
+            self._writer = None
+            self.writing_since = None
+            self._wake()
+
+    async def _write_some(self) -> None:
+        items, size = self._take()
+        text = items[0].frame if len(items) == 1 else "\n".join([item.frame for item in items])
+        self.writing_since = self._clock()
+        await self._write(text)
+        self.writing_since = None
+        self.pending_bytes = max(0, self.pending_bytes - size)
+        for item in items:
+            if item.sent is not None:
+                item.sent()
+        if self._room is not None:
+            self._wake_if_room()
+
+    def _take(self) -> tuple[list[_Item], int]:
+        items = [self._items.popleft()]
+        size = items[0].size
+        while (
+            self._items
+            and len(items) < MAX_JOINED
+            and size + self._items[0].size <= MAX_JOINED_BYTES
+        ):
+            items.append(self._items.popleft())
+            size += items[-1].size
+        if self._topics:
+            for item in items:
+                if item.topic is not None:
+                    self._topics.pop(item.topic, None)
+        return items, size
+
+    def _wake_if_room(self) -> None:
+        if self.pending_bytes <= self._max_bytes // 2:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._room is not None:
+            self._room.set()
+
+
+def _size(frame: str) -> int:
+    return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,162 @@
+"""Presence in Redis: a stream's sessions, and how many each user has there.
+
+A gateway vouches for its sessions; when its own lease ends, another gateway takes them out.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import redis
+
+from inference import connection_redis
+from inference.errors import Overloaded
+from policy import keys as policy_keys
+from streams import keys, replies
+from streams.clients import Client
+from streams.presence import MAX_NAMED, People
+
+AWAY = "Presence is away for a moment."
+
+# KEYS: sessions (hash: session to [gateway, user, name]), users (sorted set by sessions),
+# names (hash), the gateway's streams (set).
+_JOIN = """
+if redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) == 0 then return {0, 0} end
+redis.call('SADD', KEYS[4], ARGV[5])
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+return {tonumber(redis.call('ZINCRBY', KEYS[2], 1, ARGV[3])), redis.call('ZCARD', KEYS[2])}
+"""
+_LEAVE = """
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return {-1, 0} end
+local rest = tonumber(redis.call('ZINCRBY', KEYS[2], -1, ARGV[2]))
+if rest <= 0 then
+  redis.call('ZREM', KEYS[2], ARGV[2])
+  redis.call('HDEL', KEYS[3], ARGV[2])
+end
+return {rest, redis.call('ZCARD', KEYS[2])}
+"""
+_DEAD = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
+"""
+
+
+def sessions_key(site: str, stream: str) -> str:
+    """Hash of the sessions in a stream."""
+    return f"rtai:presence:{site}/{stream}"
+
+
+def users_key(site: str, stream: str) -> str:
+    """Sorted set of the users in a stream, scored by their sessions."""
+    return f"rtai:presence-users:{site}/{stream}"
+
+
+def names_key(site: str, stream: str) -> str:
+    """Hash of those users' names."""
+    return f"rtai:presence-names:{site}/{stream}"
+
+
+def gateway_key(gateway: str) -> str:
+    """Set of `site/stream` in which a gateway has had sessions."""
+    return f"rtai:presence-gateway:{gateway}"
+
+
+class RedisPresences:
+    """Implements `streams.presence.Presences`; `send` publishes to a channel layer's group."""
+
+    def __init__(
+        self, url: str, gateway: str, send: Callable[[str, dict[str, Any]], Awaitable[None]]
+    ) -> None:
+        self._url = url
+        self._gateway = gateway
+        self._send = send
+
+    async def join(self, client: Client, stream: str) -> None:
+        """See `streams.presence.Presences`."""
+        entry = json.dumps([self._gateway, client.user, client.name])
+        place = f"{client.site}/{stream}"
+        arguments = [client.session, entry, client.user, client.name, place]
+        names = [*_keys(client.site, stream), gateway_key(self._gateway)]
+        mine, users = await self._run(_JOIN, names, arguments)
+        if mine == 1 and users <= MAX_NAMED:
+            frame = replies.joined(stream, client.user, client.name)
+            await self._tell(client.site, stream, "joined", client.user, frame)
+
+    async def leave(self, client: Client, stream: str) -> None:
+        """See `streams.presence.Presences`."""
+        await self._leave(client.site, stream, client.session, client.user, client.name)
+
+    async def of(self, site: str, stream: str) -> People:
+        """See `streams.presence.Presences`."""
+        client = connection_redis.async_client(self._url)
+        try:
+            count = await client.zcard(users_key(site, stream))
+            if count > MAX_NAMED:
+                return count, None
+            names = await client.hgetall(names_key(site, stream))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+        return len(names), tuple(sorted(names.items()))
+
+    async def bury(self) -> None:
+        """Takes out the sessions of gateways whose lease has ended; raises Overloaded."""
+        dead = await self._run(_DEAD, [policy_keys.GATEWAYS], [])
+        for gateway in [each for each in dead if each != self._gateway]:
+            for place in await self._places(gateway):
+                site, _, stream = place.partition("/")
+                await self._bury_in(gateway, site, stream)
+            await self._forget(gateway)
+
+    async def _bury_in(self, gateway: str, site: str, stream: str) -> None:
+        client = connection_redis.async_client(self._url)
+        try:
+            found = await client.hgetall(sessions_key(site, stream))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+        for session, entry in found.items():
+            whose, user, name = json.loads(entry)
+            if whose == gateway:
+                await self._leave(site, stream, session, user, name)
+
+    async def _leave(self, site: str, stream: str, session: str, user: str, name: str) -> None:
+        rest, users = await self._run(_LEAVE, _keys(site, stream), [session, user])
+        if rest == 0 and users < MAX_NAMED:
+            frame = replies.left(stream, user, name)
+            await self._tell(site, stream, "left", user, frame)
+
+    async def _tell(self, site: str, stream: str, kind: str, user: str, frame: str) -> None:
+        event = {
+            "type": "stream.event",
+            "stream": f"{site}/{stream}",
+            "kind": kind,
+            "user": user,
+            "frame": frame,
+        }
+        await self._send(keys.stream_group(site, stream), event)
+
+    async def _places(self, gateway: str) -> set[str]:
+        client = connection_redis.async_client(self._url)
+        try:
+            return set(await client.smembers(gateway_key(gateway)))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+
+    async def _forget(self, gateway: str) -> None:
+        pipeline = connection_redis.async_client(self._url).pipeline()
+        pipeline.delete(gateway_key(gateway)).zrem(policy_keys.GATEWAYS, gateway)
+        try:
+            await pipeline.execute()
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+
+    async def _run(self, script: str, names: list[str], arguments: list[str]) -> Any:
+        registered: Any = connection_redis.async_client(self._url).register_script(script)
+        try:
+            return await registered(names, arguments)
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY) from error
+
+
+def _keys(site: str, stream: str) -> list[str]:
+    return [sessions_key(site, stream), users_key(site, stream), names_key(site, stream)]
