@@ -24,9 +24,14 @@ logger = logging.getLogger(__name__)
 class Member(Reader, Protocol):
     """A session, as far as its site is concerned."""
 
-    site: str
-    user: str
-    address: str
+    @property
+    def site(self) -> str: ...
+
+    @property
+    def user(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
 
     def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
         """Hands over a verdict once; `sent` is called when it left."""
@@ -156,8 +161,7 @@ class Audience:
         }
         return [
             member
-            for users in self._sites.get(site, {}).values()
-            for members in users.values()
+            for members in self._sites.get(site, {}).values()
             for member in members
             if asked and all(getattr(member, name) == value for name, value in asked.items())
         ]

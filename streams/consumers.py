@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -21,7 +21,7 @@ from streams.sessions import Session
 from streams.tokens import Claims, ExpiredToken, InvalidToken
 
 SUBPROTOCOL = "rtai.v1"
-TOKEN_PREFIX = "rtai.token."
+TOKEN_PREFIX = "rtai.token."  # noqa: S105 (where a token begins is no secret)
 BEARER = b"bearer "
 CLOSE_S = 2.0
 """How long a close frame may take; after that the connection is dropped."""
@@ -78,7 +78,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _open(self) -> bool:
         """Whether the connection stands."""
-        gateway = await lifespan.gateway()
+        gateway = self._gateway = await lifespan.gateway()
         try:
             client = self._client(gateway)
             await self._hold(client, gateway)
@@ -106,7 +106,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except BaseException:
             await self.session.close()
             raise
-        gateway.sessions.add(self.session)
+        gateway.add(self.session)
         return True
 
     def _client(self, gateway: "lifespan.Gateway") -> Client:
@@ -126,7 +126,9 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return self._client_of(claims)
 
     def _client_of(self, claims: Claims) -> Client:
-        address = addresses.of_scope(self.scope, settings.RTAI_TRUSTED_PROXIES)
+        address = addresses.of_scope(
+            self.scope, cast(addresses.Networks, settings.RTAI_TRUSTED_PROXIES)
+        )
         return Client(
             site=claims.site,
             user=claims.sub,
@@ -246,7 +248,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         metrics.CONNECTIONS_TOTAL.labels(_bounded(self._code)).inc()
         if session is None:
             return
-        (await lifespan.gateway()).sessions.discard(session)
+        self._gateway.remove(session)
         if self._ending is not None:
             self._ending.cancel()
         await session.close()

@@ -106,7 +106,8 @@ class Hub:
             return
         frame, moderator_frame = message["frame"], message["moderator_frame"]
         published = Published(message["offset"], frame, moderator_frame)
-        self._delivered("message", relay.receive(message["epoch"], published))
+        kind = "removed" if frame.startswith('{"type":"removed"') else "message"
+        self._delivered(kind, relay.receive(message["epoch"], published))
         self._fill_if_behind(relay)
 
     def _event(self, relay: Relay, message: Mapping[str, Any]) -> None:

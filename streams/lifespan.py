@@ -2,13 +2,14 @@
 before the process ends."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import random
 import socket
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -33,10 +34,11 @@ from streams.history_redis import RedisHistory
 from streams.hub import Hub
 from streams.hub_channels import ChannelBus
 from streams.mailboxes_redis import RedisMailboxes
+from streams.ports import Ports
 from streams.presence_redis import RedisPresences
 from streams.readiness import Readiness
 from streams.removal_redis import RedisRemoval
-from streams.sessions import Ports, Session
+from streams.sessions import Session
 from streams.sessions_redis import RedisSessions
 
 TICK_S = 0.5
@@ -58,6 +60,7 @@ class Gateway:
     def __init__(self, url: str) -> None:
         self.id = f"{socket.gethostname()[:40]}.{os.getpid()}.{token_hex(4)}"
         self.sessions: set[Session] = set()
+        self._empty = asyncio.Event()
         self.draining = False
         self.lease = GatewayLease(url, self.id)
         self.bus = ChannelBus(get_channel_layer(), keys.gateway_group(self.id), self._receive)
@@ -87,6 +90,7 @@ class Gateway:
             ),
             now_ms=tasks.now_ms,
             clock=time.monotonic,
+            sent=_count_sent,
         )
 
     async def start(self) -> None:
@@ -128,13 +132,26 @@ class Gateway:
                 session.end(close(CloseCode.SHUTDOWN, "Shutting down.", wait_ms))
             await asyncio.sleep(DRAIN_S / DRAIN_BATCHES if len(leaving) > size else 0)
         await asyncio.gather(*(session.outbox.drained() for session in leaving))
-        await self._gone(time.monotonic() + DRAIN_S)
+        await self._gone()
 
-    async def _gone(self, deadline: float) -> None:
-        while self.sessions and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+    def add(self, session: Session) -> None:
+        """Takes an open session under its care."""
+        self.sessions.add(session)
 
-    def _receive(self, source: str, message: dict[str, Any]) -> None:
+    def remove(self, session: Session) -> None:
+        """Lets a session go."""
+        self.sessions.discard(session)
+        if not self.sessions:
+            self._empty.set()
+
+    async def _gone(self) -> None:
+        """Returns when all sessions have ended, or have had their time."""
+        self._empty.clear()
+        if self.sessions:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), DRAIN_S)
+
+    def _receive(self, source: str, message: Mapping[str, Any]) -> None:
         """Where messages from the bus go."""
         match message["type"]:
             case "stream.frame" | "stream.event":

@@ -5,7 +5,7 @@ A gateway vouches for its sessions; when its own lease ends, another gateway tak
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -81,7 +81,8 @@ class RedisPresences:
         mine, users = await self._run(_JOIN, names, arguments)
         if mine == 1 and users <= MAX_NAMED:
             frame = replies.joined(stream, client.user, client.name)
-            await self._tell(client.site, stream, "joined", client.user, frame)
+            event = _event("joined", client.user, client.session, frame)
+            await self._tell(client.site, stream, event)
 
     async def leave(self, client: Client, stream: str) -> None:
         """See `streams.presence.Presences`."""
@@ -97,7 +98,7 @@ class RedisPresences:
             names = await client.hgetall(names_key(site, stream))
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
-        return len(names), tuple(sorted(names.items()))
+        return len(names), tuple(sorted(cast(dict[str, str], names).items()))
 
     async def bury(self) -> None:
         """Takes out the sessions of gateways whose lease has ended; raises Overloaded."""
@@ -114,7 +115,7 @@ class RedisPresences:
             found = await client.hgetall(sessions_key(site, stream))
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
-        for session, entry in found.items():
+        for session, entry in cast(dict[str, str], found).items():
             whose, user, name = json.loads(entry)
             if whose == gateway:
                 await self._leave(site, stream, session, user, name)
@@ -123,28 +124,23 @@ class RedisPresences:
         rest, users = await self._run(_LEAVE, _keys(site, stream), [session, user])
         if rest == 0 and users < MAX_NAMED:
             frame = replies.left(stream, user, name)
-            await self._tell(site, stream, "left", user, frame)
+            await self._tell(site, stream, _event("left", user, session, frame))
 
-    async def _tell(self, site: str, stream: str, kind: str, user: str, frame: str) -> None:
-        event = {
-            "type": "stream.event",
-            "stream": f"{site}/{stream}",
-            "kind": kind,
-            "user": user,
-            "frame": frame,
-        }
-        await self._send(keys.stream_group(site, stream), event)
+    async def _tell(self, site: str, stream: str, event: dict[str, Any]) -> None:
+        found = {"type": "stream.event", "stream": f"{site}/{stream}", **event}
+        await self._send(keys.stream_group(site, stream), found)
 
     async def _places(self, gateway: str) -> set[str]:
         client = connection_redis.async_client(self._url)
         try:
-            return set(await client.smembers(gateway_key(gateway)))
+            return cast(set[str], await client.smembers(gateway_key(gateway)))
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
 
     async def _forget(self, gateway: str) -> None:
         pipeline = connection_redis.async_client(self._url).pipeline()
-        pipeline.delete(gateway_key(gateway)).zrem(policy_keys.GATEWAYS, gateway)
+        pipeline.delete(gateway_key(gateway))
+        pipeline.zrem(policy_keys.GATEWAYS, gateway)
         try:
             await pipeline.execute()
         except (redis.RedisError, OSError) as error:
@@ -160,3 +156,7 @@ class RedisPresences:
 
 def _keys(site: str, stream: str) -> list[str]:
     return [sessions_key(site, stream), users_key(site, stream), names_key(site, stream)]
+
+
+def _event(kind: str, user: str, session: str, frame: str) -> dict[str, Any]:
+    return {"kind": kind, "user": user, "session": session, "frame": frame}

@@ -61,7 +61,7 @@ class Readiness:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._send(probe)
-                answer = await waiting
+                answer: Answer = await waiting
         except TimeoutError:
             answer = Answer(False, f"No worker answered within {self._timeout_s:g} s.")
         except OSError as error:

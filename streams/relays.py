@@ -22,8 +22,10 @@ MAX_HELD = 5_000
 class Reader(Protocol):
     """A local session, as far as fan-out knows it."""
 
-    id: str
     outbox: Outbox
+
+    @property
+    def id(self) -> str: ...
 
     @property
     def is_moderator(self) -> bool: ...

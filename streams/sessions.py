@@ -4,59 +4,29 @@ Everything outside is a port, given once for the whole gateway.
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from inference.errors import Forbidden, NotFound, Overloaded, RtaiError, Unsupported
 from policy.messages import Author, Message, new_id
 from streams import frames, keys, replies
-from streams.admission import Admission
-from streams.audience import Audience
+from streams.awaited import Awaited
 from streams.clients import Client
 from streams.closes import Close, CloseCode, close
-from streams.directory import Directory, StreamInfo
+from streams.directory import StreamInfo
 from streams.frames import Frame, Refused
-from streams.hub import Bus, Hub
 from streams.outbox import Outbox
-from streams.presence import Presences
-from streams.removal import Removal
-from streams.session_store import SessionStore
-from streams.tokens import Claims
+from streams.ports import Ports
+from streams.pulse import HEARTBEAT_S, Beat, Pulse
 from streams.verdict_frames import dumps, verdict_frame
 
 MAX_STREAMS = 128
-HEARTBEAT_S = 25.0
-PONG_S = 8.0
 STALL_S = 5.0
 """A client that takes nothing for so long, while bytes wait, is cut off."""
 TYPING_S = 1.0
 """How often a session's typing in a stream is passed on."""
-MAX_FRAMES_A_SECOND = 1_000
-MAX_BYTES_A_SECOND = 1024 * 1024
-BURST_S = 4
-"""A client may send what is allowed in so many seconds at once."""
-MAX_SEEN = 256
-"""Verdicts of which a session remembers that it has delivered them."""
-
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What all sessions of a gateway share. `clock` is monotonic in seconds."""
-
-    hub: Hub
-    bus: Bus
-    audience: Audience
-    admission: Admission
-    directory: Directory
-    store: SessionStore
-    removal: Removal
-    presences: Presences
-    dispatch: Callable[[Message], None]
-    verify: Callable[[str], Claims]
-    now_ms: Callable[[], int]
-    clock: Callable[[], float]
 
 
 class Session:
@@ -71,16 +41,9 @@ class Session:
         self.ended: Close | None = None
         self._ports = ports
         self._cut = cut
-        self._waiting: dict[str, int] = {}
-        self._seen: dict[tuple[str, int], None] = {}
+        self._awaited = Awaited()
         self._typed: dict[str, float] = {}
-        now = ports.clock()
-        self._heard = now
-        self._pinged: float | None = None
-        self._next_ping = now + HEARTBEAT_S
-        self._budget_at = now
-        self._frames = float(MAX_FRAMES_A_SECOND * BURST_S)
-        self._bytes = float(MAX_BYTES_A_SECOND * BURST_S)
+        self._pulse = Pulse(ports.clock)
 
     @property
     def id(self) -> str:
@@ -111,7 +74,8 @@ class Session:
         """Greets the client; raises Overloaded if its site's news cannot be heard."""
         await self._ports.audience.enter(self)
         now_ms = self._ports.now_ms()
-        self.outbox.put(replies.welcome(self.id, HEARTBEAT_S, frames.MAX_FRAME_BYTES, now_ms))
+        welcome = replies.welcome(self.id, HEARTBEAT_S, frames.MAX_FRAME_BYTES, now_ms)
+        self._say("welcome", welcome)
 
     async def close(self) -> None:
         """Takes the session off every list, whatever is away meanwhile."""
@@ -132,9 +96,8 @@ class Session:
 
     async def receive(self, text: str) -> list[tuple[Frame | Refused, RtaiError | None]]:
         """Serves one WebSocket text frame; what was asked, and what could not be served."""
-        self._heard = self._ports.clock()
         found = frames.parse(text)
-        if not self._affords(len(found), len(text)):
+        if not self._pulse.hear(len(found), len(text)):
             self.end(close(CloseCode.FLOODING, "Too many frames.", retry_after_ms=5_000))
             return []
         served = []
@@ -146,88 +109,48 @@ class Session:
 
     def hear_nonsense(self, error: RtaiError, size: int) -> None:
         """Answers what is no text frame at all."""
-        self._heard = self._ports.clock()
-        self.outbox.put(replies.error(error))
-        if not self._affords(1, size):
+        self._say("error", replies.error(error))
+        if not self._pulse.hear(1, size):
             self.end(close(CloseCode.FLOODING, "Too many frames.", retry_after_ms=5_000))
 
     def tick(self) -> None:
-        """Looks after the heartbeat, the token's end and a stalled client."""
-        now = self._ports.clock()
+        """Looks after the token's end, a stalled client and the heartbeat."""
+        stalled = self.outbox.writing_since
         if self._ports.now_ms() >= self.client.expires_ms:
             self.end(close(CloseCode.TOKEN_EXPIRED, "The token has expired.", retry_after_ms=0))
-        elif self.outbox.writing_since is not None and now - self.outbox.writing_since >= STALL_S:
+        elif stalled is not None and self._ports.clock() - stalled >= STALL_S:
             self.end(close(CloseCode.SLOW_READER, "Nothing was read.", retry_after_ms=1_000))
-        elif self._pinged is not None and now - self._pinged >= PONG_S:
-            if self._heard < self._pinged:
-                self.end(close(CloseCode.NO_PONG, "No pong came.", retry_after_ms=500))
-            self._pinged = None
-        elif now >= self._next_ping:
-            self._pinged, self._next_ping = now, now + HEARTBEAT_S
-            self.outbox.put(replies.PING)
+        elif (beat := self._pulse.beat()) is Beat.DEAD:
+            self.end(close(CloseCode.NO_PONG, "No pong came.", retry_after_ms=500))
+        elif beat is Beat.PING:
+            self._say("ping", replies.PING)
 
     def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
         """Hands over a verdict, but not the same one twice."""
-        key = (id, hash(frame))
-        self._waiting.pop(id, None)
-        if key in self._seen:
+        if not self._awaited.take(id, frame):
             sent()
             return
-        self._remember(key)
         self.outbox.put(frame, sent=sent)
+        self._ports.sent("verdict", 1)
 
     def waits_since(self) -> int | None:
         """When the oldest message without a verdict was accepted."""
-        return next(iter(self._waiting.values()), None)
+        return self._awaited.since
 
-    def _remember(self, key: tuple[str, int]) -> None:
-        self._seen[key] = None
-        if len(self._seen) > MAX_SEEN:
-            del self._seen[next(iter(self._seen))]
-
-    def _affords(self, count: int, size: int) -> bool:
-        """Takes from the budgets of frames and bytes; they fill again with time."""
-        now = self._ports.clock()
-        passed, self._budget_at = now - self._budget_at, now
-        frames_left = self._frames + passed * MAX_FRAMES_A_SECOND
-        bytes_left = self._bytes + passed * MAX_BYTES_A_SECOND
-        self._frames = min(frames_left, MAX_FRAMES_A_SECOND * BURST_S) - count
-        self._bytes = min(bytes_left, MAX_BYTES_A_SECOND * BURST_S) - size
-        return self._frames >= 0 and self._bytes >= 0
+    def _say(self, kind: str, frame: str) -> None:
+        self.outbox.put(frame)
+        self._ports.sent(kind, 1)
 
     async def _serve(self, frame: Frame | Refused) -> RtaiError | None:
         if isinstance(frame, Refused):
-            self.outbox.put(replies.error(frame.error, frame.ref))
+            self._say("error", replies.error(frame.error, frame.ref))
             return frame.error
         try:
-            await self._do(frame)
+            await _SERVERS[type(frame)](self, frame)
         except RtaiError as error:
-            self.outbox.put(replies.error(error, getattr(frame, "ref", None)))
+            self._say("error", replies.error(error, getattr(frame, "ref", None)))
             return error
         return None
-
-    async def _do(self, frame: Frame) -> None:
-        match frame:
-            case frames.Send():
-                await self._send(frame)
-            case frames.Subscribe():
-                await self._subscribe(frame)
-            case frames.Unsubscribe(stream):
-                await self._unsubscribe(stream)
-            case frames.Typing(stream):
-                await self._type(stream)
-            case frames.Remove(stream, id):
-                await self._remove(stream, id)
-            case frames.AskPresence(stream):
-                await self._ask_presence(stream)
-            case frames.Refresh(token):
-                await self._refresh(token)
-            case frames.Generate():
-                raise Unsupported("This installation has no assistant.")
-            case frames.Cancel() | frames.Resume():
-                raise NotFound("There is no such generation.")
-            case frames.Pong():
-                pass
 
     def _granted(self, stream: str) -> StreamInfo:
         """The stream, if the token grants it and it exists."""
@@ -252,19 +175,18 @@ class Session:
             deadline_ms=now_ms + stream.deadline_ms,
         )
         admitted = await self._ports.admission.admit(message, self.client)
-        self.outbox.put(replies.accepted(frame.ref, admitted.id, frame.stream))
+        self._say("accepted", replies.accepted(frame.ref, admitted.id, frame.stream))
         if admitted.verdict is not None:
             self._repeat_verdict(frame.ref, admitted.id, admitted.verdict)
             return
-        self._waiting[admitted.id] = now_ms
+        self._awaited.wait(admitted.id, now_ms)
         if admitted.fresh:
             self._ports.dispatch(message)
 
     def _repeat_verdict(self, ref: str, id: str, stored: Mapping[str, object]) -> None:
         frame = dumps(verdict_frame(ref, id, stored, moderator=self.is_moderator))
-        self._remember((id, hash(frame)))
-        self._waiting.pop(id, None)
-        self.outbox.put(frame)
+        self._awaited.take(id, frame)
+        self._say("verdict", frame)
 
     async def _subscribe(self, frame: frames.Subscribe) -> None:
         stream = self._granted(frame.stream)
@@ -291,9 +213,12 @@ class Session:
         if fresh:
             await self._ports.presences.join(self.client, frame.stream)
 
-    async def _unsubscribe(self, stream: str) -> None:
+    async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
+        await self._drop(frame.stream)
+
+    async def _drop(self, stream: str) -> None:
         await self._leave(stream)
-        self.outbox.put(replies.unsubscribed(stream))
+        self._say("unsubscribed", replies.unsubscribed(stream))
 
     async def _leave(self, stream: str) -> None:
         self._ports.hub.unsubscribe(self.id, self.site, stream)
@@ -306,7 +231,8 @@ class Session:
         except Overloaded as error:
             logger.info("A subscription is left to its lease: %s", error)
 
-    async def _type(self, stream: str) -> None:
+    async def _type(self, frame: frames.Typing) -> None:
+        stream = frame.stream
         self._granted(stream)
         now = self._ports.clock()
         if now - self._typed.get(stream, float("-inf")) < TYPING_S:
@@ -323,21 +249,22 @@ class Session:
         }
         await self._ports.bus.send(keys.stream_group(self.site, stream), event)
 
-    async def _remove(self, stream: str, id: str) -> None:
-        self._granted(stream)
-        await self._ports.removal.remove(self.client, stream, id)
+    async def _remove(self, frame: frames.Remove) -> None:
+        self._granted(frame.stream)
+        await self._ports.removal.remove(self.client, frame.stream, frame.id)
 
-    async def _ask_presence(self, stream: str) -> None:
+    async def _ask_presence(self, frame: frames.AskPresence) -> None:
+        stream = frame.stream
         self._granted(stream)
         subscription = self._ports.hub.subscription(self.id, self.site, stream)
         if subscription is None:
             raise Forbidden("Subscribe to the stream first.")
         subscription.wants_presence = True
         count, users = await self._ports.presences.of(self.site, stream)
-        self.outbox.put(replies.presence(stream, count, users))
+        self._say("presence", replies.presence(stream, count, users))
 
-    async def _refresh(self, token: str) -> None:
-        claims = self._ports.verify(token)
+    async def _refresh(self, frame: frames.Refresh) -> None:
+        claims = self._ports.verify(frame.token)
         if (claims.site, claims.sub) != (self.site, self.user):
             raise Forbidden("The token is another user's.")
         self.client = replace(
@@ -348,5 +275,29 @@ class Session:
             expires_ms=claims.exp * 1000,
         )
         for stream in [name for name in self.streams if not self.client.may_use(name)]:
-            await self._unsubscribe(stream)
-        self.outbox.put(replies.refreshed(self.client.expires_ms))
+            await self._drop(stream)
+        self._say("refreshed", replies.refreshed(self.client.expires_ms))
+
+    async def _generate(self, frame: frames.Generate) -> None:
+        raise Unsupported("This installation has no assistant.")
+
+    async def _no_generation(self, frame: frames.Cancel | frames.Resume) -> None:
+        raise NotFound("There is no such generation.")
+
+    async def _pong(self, frame: frames.Pong) -> None:
+        """That it came is all."""
+
+
+_SERVERS: Mapping[type, Callable[[Session, Any], Awaitable[None]]] = {
+    frames.Send: Session._send,
+    frames.Subscribe: Session._subscribe,
+    frames.Unsubscribe: Session._unsubscribe,
+    frames.Typing: Session._type,
+    frames.Remove: Session._remove,
+    frames.AskPresence: Session._ask_presence,
+    frames.Refresh: Session._refresh,
+    frames.Generate: Session._generate,
+    frames.Cancel: Session._no_generation,
+    frames.Resume: Session._no_generation,
+    frames.Pong: Session._pong,
+}

@@ -1,0 +1,34 @@
+"""What all sessions of a gateway share: everything they do to the world goes through here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from policy.messages import Message
+from streams.admission import Admission
+from streams.audience import Audience
+from streams.directory import Directory
+from streams.hub import Bus, Hub
+from streams.presence import Presences
+from streams.removal import Removal
+from streams.session_store import SessionStore
+from streams.tokens import Claims
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports of a session. `clock` is monotonic in seconds."""
+
+    hub: Hub
+    bus: Bus
+    audience: Audience
+    admission: Admission
+    directory: Directory
+    store: SessionStore
+    removal: Removal
+    presences: Presences
+    dispatch: Callable[[Message], None]
+    verify: Callable[[str], Claims]
+    now_ms: Callable[[], int]
+    clock: Callable[[], float]
+    sent: Callable[[str, int], None]
+    """Counts frames to clients by type."""

@@ -1,0 +1,59 @@
+"""How a connection is known to be alive, and how much it may send."""
+
+from collections.abc import Callable
+from enum import Enum, auto
+
+HEARTBEAT_S = 25.0
+PONG_S = 8.0
+MAX_FRAMES_A_SECOND = 1_000
+MAX_BYTES_A_SECOND = 1024 * 1024
+BURST_S = 4
+"""A client may send what is allowed in so many seconds at once."""
+
+
+class Beat(Enum):
+    """What is to be done now."""
+
+    NOTHING = auto()
+    PING = auto()
+    DEAD = auto()
+
+
+class Pulse:
+    """Heartbeat and budgets of one connection; `clock` is monotonic in seconds."""
+
+    __slots__ = ("_budget_at", "_bytes", "_clock", "_frames", "_heard", "_next_ping", "_pinged")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        now = clock()
+        self._clock = clock
+        self._heard = now
+        self._pinged: float | None = None
+        self._next_ping = now + HEARTBEAT_S
+        self._budget_at = now
+        self._frames = float(MAX_FRAMES_A_SECOND * BURST_S)
+        self._bytes = float(MAX_BYTES_A_SECOND * BURST_S)
+
+    def hear(self, count: int, size: int) -> bool:
+        """Notes frames of `size` characters in all; whether the client may send so much.
+
+        Both budgets fill again with time.
+        """
+        now = self._clock()
+        passed, self._budget_at, self._heard = now - self._budget_at, now, now
+        most_frames, most_bytes = MAX_FRAMES_A_SECOND * BURST_S, MAX_BYTES_A_SECOND * BURST_S
+        self._frames = min(self._frames + passed * MAX_FRAMES_A_SECOND, most_frames) - count
+        self._bytes = min(self._bytes + passed * MAX_BYTES_A_SECOND, most_bytes) - size
+        return self._frames >= 0 and self._bytes >= 0
+
+    def beat(self) -> Beat:
+        """Whether to send a ping, or to give the client up: any frame counts as a pong."""
+        now = self._clock()
+        if self._pinged is not None and self._heard >= self._pinged:
+            self._pinged = None
+        if self._pinged is not None and now - self._pinged >= PONG_S:
+            return Beat.DEAD
+        if now < self._next_ping:
+            return Beat.NOTHING
+        self._pinged, self._next_ping = now, now + HEARTBEAT_S
+        return Beat.PING
