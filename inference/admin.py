@@ -92,4 +92,6 @@ class ModelVersionAdmin(Admin):
                 self.message_user(request, str(error), messages.ERROR)
             else:
                 self.log_change(request, changed, f"Now {changed.status}.")
-                self.message_user(request, f"{changed} is {changed.status}.", messages.SUCCESS)
+                self.message_user(
+                    request, f"Version {changed} is {changed.status}.", messages.SUCCESS
+                )

@@ -112,7 +112,7 @@ class LoadedPlugins:
 
     def _load(self, plugin: type[Plugin], version: ActiveVersion | None) -> Loaded:
         if not plugin.needs_model or version is None:
-            return self._tried(Loaded(plugin(), f"{plugin.name}@{CODE}", CODE))
+            return Loaded(tried(plugin()), f"{plugin.name}@{CODE}", CODE)
         manifest = versions.load(version.path)
         if manifest.digest != version.digest:
             raise BadModel(
@@ -122,11 +122,7 @@ class LoadedPlugins:
         versions.check_labels(manifest, plugin.name, plugin.labels)
         runtime = self._open_runtime(version.path, manifest)
         runtime.warm_up()
-        return self._tried(Loaded(plugin(runtime), manifest.tag, runtime.provider))
-
-    def _tried(self, loaded: Loaded) -> Loaded:
-        check_rows(loaded.plugin, loaded.plugin.predict(TRIAL), len(TRIAL))
-        return loaded
+        return Loaded(tried(plugin(runtime)), manifest.tag, runtime.provider)
 
     def _swap(self, name: str, new: Loaded | None, digest: str) -> None:
         old = self._current.pop(name, None)
@@ -168,6 +164,12 @@ class LoadedPlugins:
         }
         loaded = tuple(self._current[name] for name in names if name in self._current)
         return Lineup(loaded, missing)
+
+
+def tried(plugin: Plugin) -> Plugin:
+    """The plugin, after it scored a few texts as the contract promises; raises what it raises."""
+    check_rows(plugin, plugin.predict(TRIAL), len(TRIAL))
+    return plugin
 
 
 def _wanted(plugin: type[Plugin], version: ActiveVersion | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import redis
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from inference import config_redis, versions
@@ -73,6 +74,8 @@ def activate(ref: str, url: str) -> ModelVersionRecord:
     """
     with transaction.atomic():
         record = find(ref)
+        # All of them, in one order: who activates another one at once has to wait.
+        list(_locked().filter(plugin=record.plugin).order_by("pk"))
         _verify(record)
         others = ModelVersionRecord.objects.filter(plugin=record.plugin, status=Status.ACTIVE)
         others.exclude(pk=record.pk).update(status=Status.RETIRED, retired_at=timezone.now())
@@ -86,7 +89,7 @@ def activate(ref: str, url: str) -> ModelVersionRecord:
 def retire(ref: str, url: str) -> ModelVersionRecord:
     """Ends a version's life. Raises NotFound, or BadModel while it is active."""
     with transaction.atomic():
-        record = find(ref)
+        record = _locked().get(pk=find(ref).pk)
         if record.status == Status.ACTIVE:
             raise BadModel(f"{ref} is active; activate another version of {record.plugin!r} first.")
         if record.status != Status.RETIRED:
@@ -97,13 +100,16 @@ def retire(ref: str, url: str) -> ModelVersionRecord:
 
 
 def find(ref: str) -> ModelVersionRecord:
-    """The version called `name@version`, locked until the end of the transaction."""
+    """The version called `name@version`; raises NotFound."""
     name, _, version = ref.partition("@")
-    records = ModelVersionRecord.objects.select_for_update()
-    if record := records.filter(name=name, version=version).first():
+    if record := ModelVersionRecord.objects.filter(name=name, version=version).first():
         return record
     known = ", ".join(map(str, ModelVersionRecord.objects.all())) or "none"
     raise NotFound(f"No model version {ref!r}; known: {known}.")
+
+
+def _locked() -> QuerySet[ModelVersionRecord]:
+    return ModelVersionRecord.objects.select_for_update()
 
 
 def note_error(ref: str, reason: str) -> None:

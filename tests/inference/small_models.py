@@ -106,7 +106,10 @@ def write_graph(
     graph = helper.make_graph(
         nodes,
         "small",
-        [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "sequence"]) for n in inputs],
+        [
+            helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "sequence"])
+            for n in inputs
+        ],
         [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", labels])],
         [
             numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"),

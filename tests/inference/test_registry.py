@@ -50,7 +50,9 @@ def test_the_built_in_plugins_are_found_in_order() -> None:
         pytest.param("class Bad: pass", "not a subclass", id="another class"),
         pytest.param("Good = 7", "no attribute 'Bad'", id="misspelt"),
         pytest.param(
-            HEAD + "class Bad(Plugin):\n    labels = ('a',)\n" + PREDICT, "name is None", id="no name"
+            HEAD + "class Bad(Plugin):\n    labels = ('a',)\n" + PREDICT,
+            "name is None",
+            id="no name",
         ),
         pytest.param(
             HEAD + "class Bad(Plugin):\n    name = 'A B'\n    labels = ('a',)\n" + PREDICT,
@@ -58,7 +60,9 @@ def test_the_built_in_plugins_are_found_in_order() -> None:
             id="bad name",
         ),
         pytest.param(
-            HEAD + "class Bad(Plugin):\n    name = 'bad'\n" + PREDICT, "labels is None", id="no labels"
+            HEAD + "class Bad(Plugin):\n    name = 'bad'\n" + PREDICT,
+            "labels is None",
+            id="no labels",
         ),
         pytest.param(
             HEAD + "class Bad(Plugin):\n    name = 'bad'\n    labels = 'ab'\n" + PREDICT,

@@ -9,9 +9,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from inference import connection_redis, registry, versions, versions_db
-from inference.errors import RtaiError
+from inference.errors import BadModel, RtaiError
+from inference.loading import tried
 from inference.models import ModelVersionRecord
 from inference.runtime_onnx import OnnxRuntime
+from inference.scoring import BadScores
 from inference.versions import Manifest
 from inference.workers_redis import live_workers
 
@@ -80,4 +82,7 @@ def try_out(folder: Path, manifest: Manifest) -> None:
     """Loads and runs a version once; raises RtaiError."""
     plugin = registry.find(settings.RTAI_PLUGINS).get(manifest.plugin)
     versions.check_labels(manifest, plugin.name, plugin.labels)
-    OnnxRuntime(folder, manifest).warm_up()
+    try:
+        tried(plugin(OnnxRuntime(folder, manifest)))
+    except BadScores as error:
+        raise BadModel(f"{manifest.ref} gives no scores as promised: {error}.") from None
