@@ -47,6 +47,7 @@ class Chatter:
         self._position: Frame | None = None
         self._subscribed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._repeats: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Chatter":
         self._task = asyncio.create_task(self._run())
@@ -146,6 +147,15 @@ class Chatter:
 
     async def _on_error(self, frame: Frame) -> None:
         self.seen.errors[frame["code"]] += 1
+        if frame.get("retryable") and (text := self.unanswered.get(frame.get("ref", ""))):
+            wait_s = frame.get("retry_after_ms", 500) / 1000
+            again = self._say_again(frame["ref"], text, wait_s)
+            self._repeats.add(asyncio.create_task(again))
+
+    async def _say_again(self, ref: str, text: str, wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
+        if ref in self.unanswered:
+            await self.say(ref, text)
 
 
 async def chat_steadily(chatter: Chatter, per_s: float, for_s: float) -> int:
