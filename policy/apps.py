@@ -8,5 +8,5 @@ class PolicyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Connects what a worker does beside judging."""
-        from policy import workers_celery  # noqa: F401
+        """Connects what saving does, and what a worker does beside judging."""
+        from policy import signals, workers_celery  # noqa: F401

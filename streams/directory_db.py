@@ -1,6 +1,6 @@
 """Sites and streams as the database has them, held in memory until one of them changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from inference.config_redis import Cached
@@ -32,6 +32,10 @@ class CachedDirectory:
     def refresh(self) -> None:
         """Reads what changed; raises only if nothing was ever read."""
         self._cached.refresh()
+
+    def sites(self) -> Iterable[SiteInfo]:
+        """All active sites."""
+        return self._cached.value.sites.values()
 
     def site(self, slug: str) -> SiteInfo | None:
         """The active site of this name."""

@@ -187,8 +187,8 @@ class LiveSessions:
     def page(
         self, site: str, *, stream: str = "", user: str = "", offset: int = 0, size: int = 50
     ) -> tuple[int, list[Session]]:
-        """How many match in all, and those of one page, in a stable order."""
-        ids = sorted(self._ids(site, stream, user), reverse=True)
+        """How many match in all, and those of one page, the latest first."""
+        ids = self._ids(site, stream, user)
         pipeline = self._client.pipeline(transaction=False)
         for id in ids[offset : offset + size]:
             pipeline.hgetall(keys.session(id))
@@ -199,16 +199,19 @@ class LiveSessions:
         found = cast(dict[str, str], self._client.hgetall(keys.session(id)))
         return _session(found) if found.get("id") else None
 
-    def _ids(self, site: str, stream: str, user: str) -> set[str]:
+    def _ids(self, site: str, stream: str, user: str) -> list[str]:
         sets = [keys.user_sessions(site, user)] if user else []
         sets += [keys.stream_sessions(site, stream)] if stream else []
+        first, *others = sets or [keys.sessions(site)]
         seconds, micros = self._client.time()
         now = int(seconds) * 1000 + int(micros) // 1000
-        found = [
-            set(self._client.zrangebyscore(key, now + 1, "+inf"))
-            for key in sets or [keys.sessions(site)]
-        ]
-        return cast(set[str], set.intersection(*found))
+        self._client.zremrangebyscore(first, "-inf", now)
+        found = self._client.sort(first, by=keys.session("*->connected_ms"), desc=True)
+        ids = cast(list[str], found)
+        for each in others:
+            live = set(self._client.zrangebyscore(each, now + 1, "+inf"))
+            ids = [id for id in ids if id in live]
+        return ids
 
 
 def _refuse(found: list[Any]) -> None:

@@ -21,7 +21,7 @@ def verify(key: str, token: str, now: float) -> Claims:
         # The time is checked below, with the clock that was given.
         options = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
         payload = jwt.decode(token, key, algorithms=[ALGORITHM], options=options)  # type: ignore[arg-type]
-    except jwt.InvalidTokenError:
+    except (jwt.InvalidTokenError, UnicodeError):  # The latter from lone surrogates.
         raise InvalidToken("The token is not genuine.") from None
     claims = Claims.from_json(payload)
     check_time(claims, now)

