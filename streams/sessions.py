@@ -209,9 +209,13 @@ class Session:
         except RtaiError:
             self.streams.pop(frame.stream, None)
             raise
-        await self._ports.audience.deliver_mail([self])
-        if fresh:
-            await self._ports.presences.join(self.client, frame.stream)
+        try:
+            await self._ports.audience.deliver_mail([self])
+            if fresh:
+                await self._ports.presences.join(self.client, frame.stream)
+        except Overloaded as error:
+            # The subscription stands; late verdicts are looked for again.
+            logger.info("A subscriber's mail or presence has to wait: %s", error)
 
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
         await self._drop(frame.stream)
@@ -237,8 +241,7 @@ class Session:
         now = self._ports.clock()
         if now - self._typed.get(stream, float("-inf")) < TYPING_S:
             return
-        if stream in self.streams:
-            self._typed[stream] = now
+        self._typed[stream] = now
         event = {
             "type": "stream.event",
             "stream": f"{self.site}/{stream}",
