@@ -170,7 +170,7 @@ def live_workers(client: "redis.Redis") -> list[WorkerStatus]:
     seconds, microseconds = client.time()
     now = seconds * 1000 + microseconds // 1000
     client.zremrangebyscore(WORKERS, "-inf", now)
-    ids = sorted(client.zrange(WORKERS, 0, -1))
+    ids = sorted(str(id) for id in client.zrange(WORKERS, 0, -1))
     pipeline = client.pipeline(transaction=False)
     for id in ids:
         pipeline.hgetall(worker(id))

@@ -19,7 +19,11 @@ m.CONNECTIONS_TOTAL.labels(code="4001").inc()
 m.MODEL_SECONDS.labels(plugin="moderation").observe(0.002)
 m.WORKERS.set(int(sys.argv[1]))
 """
-TELL = "import sys; from inference import metrics_prometheus as m; sys.stdout.buffer.write(m.exposition())"
+TELL = """
+import sys
+from inference import metrics_prometheus as m
+sys.stdout.buffer.write(m.exposition())
+"""
 DIE = "\nimport os; os.kill(os.getpid(), 9)"
 
 
@@ -99,13 +103,29 @@ def test_a_process_of_its_own_tells_of_itself() -> None:
     assert value(told, 'rtai_drops_total{reason="test"}') == before + 1
 
 
-NAMES = """rtai_connections rtai_connections_total rtai_frames_received_total rtai_frames_sent_total
-rtai_errors_total rtai_messages_total rtai_accept_to_verdict_seconds rtai_queue_wait_seconds
-rtai_batch_size rtai_batch_tokens rtai_model_seconds rtai_plugin_failures_total rtai_drops_total
-rtai_workers rtai_pending_messages rtai_oldest_pending_seconds rtai_model_info
-rtai_publish_seconds rtai_redispatched_total""".split()
+NAMES = (
+    "connections",
+    "connections_total",
+    "frames_received_total",
+    "frames_sent_total",
+    "errors_total",
+    "messages_total",
+    "accept_to_verdict_seconds",
+    "queue_wait_seconds",
+    "batch_size",
+    "batch_tokens",
+    "model_seconds",
+    "plugin_failures_total",
+    "drops_total",
+    "workers",
+    "pending_messages",
+    "oldest_pending_seconds",
+    "model_info",
+    "publish_seconds",
+    "redispatched_total",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_promised_metric_exists(name: str) -> None:
-    assert f"# TYPE {name} " in metrics.exposition().decode()
+    assert f"# TYPE rtai_{name} " in metrics.exposition().decode()

@@ -142,7 +142,7 @@ def test_other_inputs_are_refused(tmp_path: Path) -> None:
     small_models.write_graph(tmp_path / "model.onnx", 2, inputs=("tokens", "attention_mask"))
     small_models.write_manifest(tmp_path)
 
-    with pytest.raises(BadModel, match="takes .*'tokens'.* expected .*'input_ids'"):
+    with pytest.raises(BadModel, match=r"takes .*'tokens'.* expected .*'input_ids'"):
         opened(tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_another_output_is_refused(tmp_path: Path) -> None:
     small_models.write_graph(tmp_path / "model.onnx", 2, output="scores")
     small_models.write_manifest(tmp_path)
 
-    with pytest.raises(BadModel, match="gives .*'scores'.* expected probabilities"):
+    with pytest.raises(BadModel, match=r"gives .*'scores'.* expected probabilities"):
         opened(tmp_path)
 
 

@@ -209,7 +209,7 @@ def test_a_bad_model_is_not_added_and_leaves_nothing(
 def test_an_unknown_version_is_answered_with_the_known_ones(command: str, folder: Path) -> None:
     manage("add", str(folder))
 
-    with pytest.raises(CommandError, match="No model version 'smal@1'; known: small@1.0.0"):
+    with pytest.raises(CommandError, match=r"No model version 'smal@1'; known: small@1\.0\.0"):
         manage(command, "smal@1")
 
 

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
-from tqdm import tqdm  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from inference import versions_db
 from inference.loading_onnx import fixed_scorer
