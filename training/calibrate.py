@@ -42,6 +42,23 @@ def fit_affine(logits: Floats, targets: Floats, weights: Floats) -> tuple[float,
     return float(np.clip(slope, 0.3, 4.0)), shift
 
 
+def fit_classes(logits: Floats, truth: NDArray[np.int64]) -> tuple[float, Floats]:
+    """Slope and shifts of exclusive classes, as if every class were as frequent."""
+    size = logits.shape[1]
+    counts = np.bincount(truth, minlength=size)
+    weights = (1.0 / np.maximum(counts, 1))[truth]
+    weights /= weights.sum()
+    wanted = np.eye(size)[truth]
+    slope, shifts = 1.0, np.zeros(size)
+    for _ in range(400):
+        raised = slope * logits + shifts
+        raised = np.exp(raised - raised.max(axis=1, keepdims=True))
+        error = (raised / raised.sum(axis=1, keepdims=True) - wanted) * weights[:, None]
+        slope -= 0.5 * float((error * logits).sum())
+        shifts -= 2.0 * error.sum(axis=0)
+    return slope, shifts
+
+
 def average_precision(targets: Floats, scores: Floats) -> float:
     """Area under the precision–recall curve."""
     order = np.argsort(-scores, kind="stable")

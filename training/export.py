@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from training import verify
-from training.calibrate import balanced, fit_affine
+from training.calibrate import balanced, fit_affine, fit_classes
 from training.encode import numbers_of, shipped_tokenizer, write_tokenizer
 from training.encoder import Network
 from training.fit import predict
@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--keep", nargs="*", default=[], help="linear maps left in single precision"
     )
-    parser.add_argument("--levels", type=int, default=127, help="largest weight in bytes")
+    parser.add_argument("--levels", type=int, default=63, help="largest weight as a byte")
     return parser.parse_args()
 
 
@@ -74,21 +74,12 @@ def _factors() -> list[int]:
 
 
 def sentiment_ending(logits: NDArray[np.float32], rows: Sequence[Row]) -> Ending:
-    """One temperature for the three classes, found on validation rows."""
-    truth = np.array([max(SENTIMENT_LABELS, key=row.targets.__getitem__) for row in rows])
-    columns = np.array([SENTIMENT_LABELS.index(str(name)) for name in truth])
-
-    def loss(slope: float) -> float:
-        scaled = logits.astype(np.float64) * slope
-        scaled -= scaled.max(axis=1, keepdims=True)
-        total = np.log(np.exp(scaled).sum(axis=1))
-        return float((total - scaled[np.arange(len(scaled)), columns]).mean())
-
-    best = min(np.linspace(0.3, 3.0, 109), key=lambda slope: loss(float(slope)))
-    size = len(SENTIMENT_LABELS)
-    return Ending(
-        np.full(size, best, dtype=np.float32), np.zeros(size, dtype=np.float32), exclusive=True
-    )
+    """One slope and a shift for each class, on validation rows with every class as frequent."""
+    names = [max(SENTIMENT_LABELS, key=row.targets.__getitem__) for row in rows]
+    truth = np.array([SENTIMENT_LABELS.index(name) for name in names])
+    slope, shifts = fit_classes(logits.astype(np.float64), truth)
+    slopes = np.full(len(shifts), slope, dtype=np.float32)
+    return Ending(slopes, shifts.astype(np.float32), exclusive=True)
 
 
 def write_folder(folder: Path, name: str, version: str, model: onnx.ModelProto) -> None:
@@ -128,7 +119,7 @@ def convert(
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     layers = len(network.layers)
     exact = verify.open_model(build(weights, layers, ending))
-    observed = observe(network, tokens[:400])
+    observed = observe(network, tokens[:250])
     bytes_ = Bytes(observed, frozenset(asked.keep), asked.levels)
     model = build(weights, layers, ending, bytes_)
     small = verify.open_model(model)

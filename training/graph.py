@@ -72,8 +72,13 @@ class Graph:
         if self.small is None or found is None or name in self.small.keep:
             product = self.node("MatMul", states, self.constant(weight))
         else:
-            matrix = self._small_matrix(weight, self.small.levels)
+            rest = weight.copy()
+            rest[found.apart] = 0.0
+            matrix = self._small_matrix(rest, self.small.levels)
             product = self.node("MatMul", self._bytes(states, found), matrix)
+            tall = self.node("Gather", states, self.constant(found.apart), axis=2)
+            beside = self.node("MatMul", tall, self.constant(weight[found.apart]))
+            product = self.node("Add", product, beside)
         return self.node("Add", product, shift)
 
     def norm(self, states: str, weights: Arrays, name: str) -> str:

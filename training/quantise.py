@@ -15,15 +15,17 @@ from training.encoder import Network
 from training.fit import pad
 
 SAMPLE = 60_000
+APART = 16
 CLIPS = (1.0, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Scale and zero point of one activation as unsigned bytes."""
+    """Scale and zero point of one activation as unsigned bytes, and the channels kept apart."""
 
     scale: float
     zero: int
+    apart: NDArray[np.int64]
 
 
 def weights_by_column(
@@ -40,43 +42,47 @@ def table_by_row(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[
     return np.round(table / scale).astype(np.int8), scale
 
 
-def best_range(values: NDArray[np.float32]) -> Range:
-    """The range of bytes that loses least of these values."""
+def best_range(inputs: NDArray[np.float32]) -> Range:
+    """The range of bytes that loses least of these inputs (tokens × channels).
+
+    A few channels of an encoder are far larger than the rest and would stretch the range for
+    all; they are kept apart, in single precision.
+    """
+    apart = np.sort(np.argsort(-np.abs(inputs).max(axis=0))[:APART]).astype(np.int64)
+    values = _thinned(np.delete(inputs, apart, axis=1).ravel())
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
-    found = [_range(low * a, high * b) for a in CLIPS for b in CLIPS]
-    return min(found, key=lambda candidate: _loss(values, candidate))
+    found = [_steps(low * a, high * b) for a in CLIPS for b in CLIPS]
+    scale, zero = min(found, key=lambda steps: _loss(values, *steps))
+    return Range(scale, zero, apart)
 
 
-def _range(low: float, high: float) -> Range:
+def _steps(low: float, high: float) -> tuple[float, int]:
     scale = max((high - low) / 255.0, 1e-9)
-    return Range(scale, int(np.clip(round(-low / scale), 0, 255)))
+    return scale, int(np.clip(round(-low / scale), 0, 255))
 
 
-def _loss(values: NDArray[np.float32], candidate: Range) -> float:
-    steps = np.clip(np.round(values / candidate.scale) + candidate.zero, 0, 255) - candidate.zero
-    return float(np.mean((values - steps * candidate.scale) ** 2))
+def _loss(values: NDArray[np.float32], scale: float, zero: int) -> float:
+    steps = np.clip(np.round(values / scale) + zero, 0, 255) - zero
+    return float(np.mean((values - steps * scale) ** 2))
 
 
 def observe(network: Network, tokens: Sequence[Sequence[int]]) -> dict[str, Range]:
     """The range of what flows into each linear map of the layers on these texts."""
     seen: dict[str, list[NDArray[np.float32]]] = {}
-    hooks = [
-        module.register_forward_pre_hook(partial(_record, seen, name))
-        for name, module in network.layers.named_modules()
-        if isinstance(module, nn.Linear)
-    ]
+    maps = {n: m for n, m in network.layers.named_modules() if isinstance(m, nn.Linear)}
+    hooks = [m.register_forward_pre_hook(partial(_record, seen, n)) for n, m in maps.items()]
     with torch.inference_mode():
         for text in tokens:
             network(*pad([text]))
     for hook in hooks:
         hook.remove()
-    return {name: best_range(_thinned(np.concatenate(parts))) for name, parts in seen.items()}
+    return {name: best_range(np.concatenate(parts)) for name, parts in seen.items()}
 
 
 def _record(
     seen: dict[str, list[NDArray[np.float32]]], name: str, _: nn.Module, inputs: tuple[Tensor, ...]
 ) -> None:
-    seen.setdefault(name, []).append(inputs[0].detach().float().numpy().ravel())
+    seen.setdefault(name, []).append(inputs[0].detach().float().numpy()[0])
 
 
 def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ from training.calibrate import (
     balanced,
     calibration_error,
     fit_affine,
+    fit_classes,
     roc_area,
     sigmoid,
     threshold_at,
@@ -40,6 +41,17 @@ def test_balancing_gives_positives_their_share() -> None:
 
 def test_one_kind_alone_can_not_be_balanced() -> None:
     assert balanced(np.zeros(3), np.ones(3), 0.3).tolist() == [1.0, 1.0, 1.0]
+
+
+def test_classes_are_weighed_as_if_as_frequent() -> None:
+    dice = np.random.default_rng(3)
+    truth = dice.choice(3, 6000, p=[0.1, 0.6, 0.3])
+    prior = np.log([0.1, 0.6, 0.3])
+    logits = 2.0 * (np.eye(3)[truth] + dice.normal(0, 0.7, (6000, 3))) + prior
+    slope, shifts = fit_classes(logits, truth)
+    answers = (slope * logits + shifts).argmax(axis=1)
+    recalls = [float((answers[truth == n] == n).mean()) for n in range(3)]
+    assert max(recalls) - min(recalls) < 0.08
 
 
 def test_areas_of_a_perfect_and_a_useless_score() -> None:
