@@ -1,0 +1,154 @@
+import asyncio
+
+from streams.outbox import MAX_JOINED, Outbox
+from tests.streams.fakes import FakeClock, turns
+
+
+class Transport:
+    """Takes messages while `open` is set."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.written: list[str] = []
+        self.broken = False
+
+    async def write(self, text: str) -> None:
+        await self.open.wait()
+        if self.broken:
+            raise ConnectionResetError
+        self.written.append(text)
+
+
+class Case:
+    def __init__(self, max_bytes: int = 100) -> None:
+        self.transport = Transport()
+        self.overflows = 0
+        self.clock = FakeClock()
+        self.outbox = Outbox(
+            self.transport.write, self._overflow, clock=self.clock, max_bytes=max_bytes
+        )
+
+    def _overflow(self) -> None:
+        self.overflows += 1
+
+
+async def test_frames_leave_in_order_and_joined() -> None:
+    case = Case(10_000)
+    for number in range(40):
+        case.outbox.put(str(number))
+    await case.outbox.drained()
+
+    lines = [message.split("\n") for message in case.transport.written]
+    assert [len(each) for each in lines] == [MAX_JOINED, MAX_JOINED, 8]
+    assert [each for some in lines for each in some] == [str(number) for number in range(40)]
+    assert case.outbox.pending_bytes == 0
+
+
+async def test_an_idle_outbox_has_no_task() -> None:
+    before = len(asyncio.all_tasks())
+    case = Case()
+    case.outbox.put("a")
+    await case.outbox.drained()
+    await turns()
+
+    assert len(asyncio.all_tasks()) == before
+
+
+async def test_a_slow_reader_overflows_once_and_gets_no_more() -> None:
+    case = Case()
+    case.transport.open.clear()
+    for _ in range(20):
+        case.outbox.put("a" * 30)
+
+    assert case.overflows == 1
+    assert case.outbox.closed
+    assert case.outbox.pending_bytes <= 130
+    case.outbox.discard()
+
+
+async def test_droppable_frames_replace_each_other_and_go_first() -> None:
+    case = Case()
+    case.transport.open.clear()
+    case.outbox.put("first")
+    await turns()
+    case.outbox.put_droppable("typing 1", "typing:ann")
+    case.outbox.put_droppable("typing 2", "typing:ann")
+    case.outbox.put("x" * 60)
+    case.outbox.put_droppable("typing 3", "typing:bob")
+    case.outbox.put("y" * 30)
+
+    case.transport.open.set()
+    await case.outbox.drained()
+    assert case.overflows == 0
+    assert "\n".join(case.transport.written) == "first\n" + "x" * 60 + "\n" + "y" * 30
+    assert case.outbox.dropped == 3
+
+
+async def test_a_dropped_topic_may_come_again() -> None:
+    case = Case()
+    case.outbox.put_droppable("a", "topic")
+    await case.outbox.drained()
+    case.outbox.put_droppable("b", "topic")
+    await case.outbox.drained()
+
+    assert case.transport.written == ["a", "b"]
+
+
+async def test_what_was_sent_is_told_only_then() -> None:
+    case = Case()
+    told: list[str] = []
+    case.transport.open.clear()
+    case.outbox.put("verdict", sent=lambda: told.append("verdict"))
+    await turns()
+    assert told == []
+
+    case.transport.open.set()
+    await case.outbox.drained()
+    assert told == ["verdict"]
+
+
+async def test_room_is_waited_for() -> None:
+    case = Case()
+    case.transport.open.clear()
+    case.outbox.put("a" * 80)
+    waiting = asyncio.create_task(case.outbox.room())
+    await turns()
+    assert not waiting.done()
+
+    case.transport.open.set()
+    await waiting
+    assert case.outbox.pending_bytes == 0
+
+
+async def test_nobody_waits_for_room_in_a_closed_outbox() -> None:
+    case = Case()
+    case.transport.open.clear()
+    case.outbox.put("a" * 80)
+    waiting = asyncio.create_task(case.outbox.room())
+    await turns()
+    case.outbox.discard()
+
+    await waiting
+    assert case.outbox.pending_bytes == 0
+
+
+async def test_a_stalled_write_is_seen() -> None:
+    case = Case()
+    case.transport.open.clear()
+    case.outbox.put("a")
+    await turns()
+    assert case.outbox.writing_since == case.clock.now
+
+    case.transport.open.set()
+    await case.outbox.drained()
+    assert case.outbox.writing_since is None
+
+
+async def test_a_broken_transport_ends_the_writing() -> None:
+    case = Case()
+    case.transport.broken = True
+    case.outbox.put("a")
+    await case.outbox.drained()
+
+    assert case.outbox.closed
