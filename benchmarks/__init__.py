@@ -1,0 +1,1 @@
+"""Measures the product against its goals and its peers; run with `make bench`."""
