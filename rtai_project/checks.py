@@ -2,7 +2,6 @@
 
 import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from django.conf import settings
@@ -45,7 +44,7 @@ def check_proxies(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 @register(RTAI)
 def check_secrets(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """The file of secrets is for this user alone."""
-    path = cast(Path, settings.DATA_DIR) / keyring.FILE
+    path = settings.DATA_DIR / keyring.FILE
     if not stat.S_IMODE(path.stat().st_mode) & 0o077:
         return []
     return [

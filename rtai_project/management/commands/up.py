@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopping = _stop_on_signals()
-        data_dir = cast(Path, settings.DATA_DIR)
+        data_dir = settings.DATA_DIR
         self._warn()
         with startup.lock(data_dir) as lock:
             startup.check_port(settings.RTAI_HOST, settings.RTAI_PORT)
