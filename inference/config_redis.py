@@ -52,6 +52,7 @@ class Cached(Generic[T]):
         self._checked = self._loaded = -math.inf
         self._versions: list[str | None] | None = None
         self._value: T | None = None
+        self._failing = False
 
     @property
     def value(self) -> T:
@@ -77,8 +78,16 @@ class Cached(Generic[T]):
                 self._value = self._load()
                 self._versions, self._loaded = versions, self._checked
         except (redis.RedisError, OSError) as error:
-            logger.warning("Keeping the last %s: %s", "/".join(self._areas), error)
-        except Exception:
+            self._tell(error)
+        except Exception as error:
             if self._value is None:
                 raise
-            logger.exception("Keeping the last %s", "/".join(self._areas))
+            self._tell(error)
+        else:
+            self._failing = False
+
+    def _tell(self, error: Exception) -> None:
+        """Logs the first of several failures in a row."""
+        if not self._failing:
+            logger.warning("Keeping the last %s: %s", "/".join(self._areas), error)
+        self._failing = True

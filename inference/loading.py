@@ -78,7 +78,7 @@ class LoadedPlugins:
     def errors(self) -> dict[str, str]:
         """Why plugins are missing or kept at their old version, by name or by origin."""
         broken = {each.source: each.reason for each in self._registry.broken}
-        failed = {name: reason for name, (_, _, reason) in self._failed.items()}
+        failed = {name: reason for name, (_, _, reason) in dict(self._failed).items()}
         return {**broken, **self._lineup.missing, **failed}
 
     def sync(self, active: Mapping[str, ActiveVersion]) -> None:

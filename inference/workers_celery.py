@@ -12,11 +12,12 @@ from typing import Any
 
 from celery import signals
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 
 from inference import metrics_prometheus as metrics
 from inference import versions_db
 from inference.config_redis import Cached
+from inference.keeping import Keeper
 from inference.loading import LoadedPlugins
 from inference.loading_onnx import loaded_plugins
 from inference.runtime_onnx import CPU
@@ -32,7 +33,7 @@ MAX_STALE_S = 30.0
 
 @functools.cache
 def scorer() -> Scorer:
-    """Scores with the active versions, at most half a second after they changed.
+    """Scores with the active versions, about a second after they changed.
 
     The first call loads them; it raises django.db.DatabaseError without a database.
     """
@@ -53,17 +54,19 @@ def worker_id() -> str:
 
 def reset() -> None:
     """Forgets everything this process holds; for tests."""
-    for cached in (scorer, heartbeat, _plugins, _active):
+    for cached in (scorer, heartbeat, _plugins, _active, _keeper):
         cached.cache_clear()
 
 
 def _begin(**_: Any) -> None:
     # Loaded before the first task is taken, so that no message waits for it.
-    _fresh_lineup()
+    _sync()
     heartbeat().start()
+    _keeper().start()
 
 
 def _end(**_: Any) -> None:
+    _keeper().stop()
     heartbeat().stop()
 
 
@@ -91,10 +94,25 @@ def _active() -> Cached[dict[str, ActiveVersion]]:
     )
 
 
+@functools.cache
+def _keeper() -> Keeper:
+    return Keeper("model versions", _keep)
+
+
+def _keep() -> None:
+    close_old_connections()  # This thread has its own, and no request that ends.
+    _sync()
+
+
 def _fresh_lineup() -> Lineup:
-    plugins = _plugins()
-    plugins.sync(_active().refresh())
-    return plugins.lineup()
+    # In a worker the keeper loads versions while batches run; elsewhere the batch waits.
+    if not _keeper().running:
+        _sync()
+    return _plugins().lineup()
+
+
+def _sync() -> None:
+    _plugins().sync(_active().refresh())
 
 
 def _describe() -> Description:
