@@ -13,7 +13,19 @@ class Example:
 
 
 EXAMPLES = (
-    Example("Friendly", "Good morning everyone, lovely to see you here!", "arrives"),
-    Example("Rude", "You are a complete idiot and nobody wants you here.", "is stopped or held"),
-    Example("Threatening", "I know where you live and I will kill you tonight.", "is stopped"),
+    Example(
+        "Friendly",
+        "Good morning everyone, lovely to see you here!",
+        "Usually arrives at once",
+    ),
+    Example(
+        "Rude",
+        "You are a complete idiot and nobody wants you here.",
+        "Usually stopped, or held for a moderator",
+    ),
+    Example(
+        "Threatening",
+        "I know where you live and I will kill you tonight.",
+        "Usually stopped, and you are told why",
+    ),
 )

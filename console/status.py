@@ -58,9 +58,9 @@ class Recent:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Whether a message can be judged now, and what is in the way."""
+    """Whether a message can be judged now, and what is in the way; None is not known yet."""
 
-    ok: bool
+    ok: bool | None
     detail: str = ""
 
 
@@ -83,14 +83,3 @@ class Status:
         if self.live is not None:
             found["connected"] = sum(self.live.sessions.values())
         return found
-
-
-def readiness(live: Live | None, failures: tuple[str, ...]) -> Ready:
-    """What the numbers themselves say: Redis and database answer, and a worker has its models."""
-    if live is None or failures:
-        return Ready(False, "; ".join(failures))
-    if not live.workers:
-        return Ready(False, "no worker is alive")
-    if not any(worker.models for worker in live.workers):
-        return Ready(False, "no worker has loaded a model")
-    return Ready(True)

@@ -1,5 +1,6 @@
 """Pages for people, and the script that other people's pages embed."""
 
+import asyncio
 import functools
 import gzip
 import logging
@@ -18,6 +19,7 @@ from django.core.cache import cache
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -26,12 +28,19 @@ from django.views.decorators.http import condition, require_safe
 
 from console import bundle, demo, status, status_db, status_redis
 from inference import connection_redis
+from inference.errors import RtaiError
+from streams import lifespan
 
-WIDGET = ("words", "client", "thread", "visitor", "style", "parts", "widget")
+WIDGET = (
+    *("words", "client", "thread", "visitor", "style"),
+    *("parts", "nametag", "composer", "log", "widget"),
+)
 """The widget's modules, each after those it imports."""
 START = "boot(document.currentScript);"
 HOUR_S = 5
 """Seconds for which the last hour's counts are kept: they cost a query over all its verdicts."""
+
+PROBE_S = 0.5
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -123,25 +132,41 @@ def _areas(request: HttpRequest) -> Any:
 
 
 @require_safe
-@never_cache
-def status_json(request: HttpRequest) -> JsonResponse:
+async def status_json(request: HttpRequest) -> HttpResponse:
     """The dashboard's numbers; 403 for anybody but operators."""
-    if not _is_operator(request.user):
-        return JsonResponse({"error": "Sign in as an operator."}, status=403)
-    return JsonResponse(_status().as_json())
+    if not _is_operator(await request.auser()):
+        response = JsonResponse({"error": "Sign in as an operator."}, status=403)
+    else:
+        ready = await _readiness()
+        found = await lifespan.in_thread(lambda: _status(ready))
+        response = JsonResponse(found.as_json())
+    response["Cache-Control"] = "no-store"
+    return response
 
 
-def _status() -> status.Status:
+async def _readiness() -> status.Ready:
+    """What the last probe through a worker said; a new one gets half a second."""
+    try:
+        gateway = await lifespan.gateway()
+        answer = await asyncio.wait_for(gateway.readiness.answer(), PROBE_S)
+    except TimeoutError:
+        return status.Ready(None, "a probe is on its way to a worker")
+    except (redis.RedisError, DatabaseError, OSError, RtaiError) as error:
+        return status.Ready(False, str(error))
+    return status.Ready(answer.ready, answer.reason)
+
+
+def _status(ready: status.Ready) -> status.Status:
     failures: list[str] = []
-    sites = _try(failures, "database", status_db.sites) or []
+    sites = _try(failures, "the database", status_db.sites) or []
     client = connection_redis.client(settings.RTAI_REDIS_URL)
     live = _try(failures, "Redis", lambda: status_redis.read(client, sites))
     return status.Status(
         now_ms=time.time_ns() // 1_000_000,
         live=live,
-        recent=_try(failures, "database", _recent),
-        active=_try(failures, "database", status_db.active) or (),
-        ready=status.readiness(live, tuple(failures)),
+        recent=_try(failures, "the database", _recent),
+        active=_try(failures, "the database", status_db.active) or (),
+        ready=ready,
         failures=tuple(failures),
     )
 
@@ -159,11 +184,17 @@ def _try(failures: list[str], what: str, read: Callable[[], T]) -> T | None:
     try:
         return read()
     except (redis.RedisError, DatabaseError, OSError) as error:
-        logger.warning("The dashboard cannot read the %s: %s", what, error)
-        text = f"the {what} does not answer"
+        logger.warning("The dashboard cannot read %s: %s", what, error)
+        text = f"{what} does not answer"
         if text not in failures:
             failures.append(text)
         return None
+
+
+@require_safe
+def favicon(request: HttpRequest) -> HttpResponseBase:
+    """Browsers ask for it on pages that name no icon, such as the admin's."""
+    return redirect(static("console/icon.svg"))
 
 
 @require_safe

@@ -40,15 +40,17 @@ function spark(id, value) {
   const values = history[id];
   values.push(value);
   if (values.length > POINTS) values.shift();
+  if (values.length < 2) return;
   const top = Math.max(1, ...values);
   const x = (index) => ((index + POINTS - values.length) * 120) / (POINTS - 1);
   const points = values.map((each, index) => `${x(index).toFixed(1)},${(30 - (each / top) * 27).toFixed(1)}`);
   byId(`${id}-spark`).replaceChildren(shape("polyline", { points: points.join(" ") }));
 }
 
-function showReady({ ok, detail }) {
-  byId("ready").dataset.state = ok ? "ok" : "bad";
-  say("ready", ok ? "Ready to judge" : `Not ready: ${detail}`);
+function showReady({ ready, failures }) {
+  const wrong = [ready.ok === false && ready.detail, ...failures].filter(Boolean).join("; ");
+  byId("ready").dataset.state = wrong ? "bad" : ready.ok ? "ok" : "unknown";
+  say("ready", wrong ? `Not ready: ${wrong}` : ready.ok ? "Ready to judge" : "Checking…");
 }
 
 function showLive(found) {
@@ -74,6 +76,7 @@ function showHour({ recent, actions }) {
     const text = `${NAMES[name]} ${number.format(actions[name])}`;
     return make("li", { "data-action": name }, text);
   }));
+  byId("quiet").hidden = total > 0;
   drawChart(recent.by_minute);
 }
 
@@ -92,7 +95,8 @@ function drawChart(rows) {
   });
   bars.unshift(shape("line", { x1: 0, x2: 600, y1: 119, y2: 119 }));
   byId("chart").replaceChildren(...bars);
-  say("peak", `peak ${number.format(Math.max(...sums))} a minute`);
+  const peak = Math.max(...sums);
+  say("peak", peak ? `peak ${number.format(peak)} a minute` : "");
 }
 
 function workerRows(worker) {
@@ -131,7 +135,7 @@ function showWorkers({ live, active }) {
 }
 
 function show(found) {
-  showReady(found.ready);
+  showReady(found);
   showLive(found);
   showHour(found);
   showWorkers(found);
@@ -147,7 +151,7 @@ async function look() {
     else if (!response.ok) throw new Error(`status ${response.status}`);
     else show(await response.json());
   } catch (error) {
-    showReady({ ok: false, detail: `the server does not answer (${error.message})` });
+    showReady({ ready: { ok: null }, failures: [`the server does not answer (${error.message})`] });
   }
   timer = setTimeout(look, EVERY_MS);
 }

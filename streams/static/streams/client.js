@@ -86,11 +86,9 @@ export class Client {
     this.#set(CLOSED, { code: 1000 });
   }
 
-  // Connects anew, with a new token: the visitor changed its name.
-  restart() {
-    this.#stale = true;
-    this.#drop(1000);
-    this.#begin();
+  // Takes a new token into an open connection: the visitor changed its name.
+  renew() {
+    if (this.state === OPEN) this.#refresh();
   }
 
   subscribe(stream) {

@@ -1,5 +1,7 @@
 // The widget's pieces of page: elements made from values, never from markup.
 
+import { WORDS } from "./words.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const PATHS = {
   send: "M4 12 20 4l-5 16-3.5-6.5z M11.5 13.5 20 4",
@@ -7,7 +9,6 @@ const PATHS = {
   sent: "M5 12.5 10 17.5 19.5 7",
   held: "M12 7v5.5l3.5 2 M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18",
   rejected: "M12 7.5v5.5 M12 16.5v.1 M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18",
-  failed: "M12 7.5v5.5 M12 16.5v.1 M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18",
   pen: "M4 20l1-4.5L16.5 4l3.5 3.5L8.5 19z",
   talk: "M4 5h16v11H11l-4.5 4v-4H4z M8 9.2h8 M8 12h5",
 };
@@ -29,7 +30,7 @@ export function icon(name) {
   const look = { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "aria-hidden": "true" };
   const line = { "stroke-width": "2", "stroke-linecap": "round", "stroke-linejoin": "round" };
   for (const [key, value] of Object.entries({ ...look, ...line })) svg.setAttribute(key, value);
-  path.setAttribute("d", PATHS[name]);
+  path.setAttribute("d", PATHS[name] || PATHS.rejected);
   svg.append(path);
   return svg;
 }
@@ -57,9 +58,9 @@ export function moment(ms) {
 
 // One message of somebody, without its note on what became of it.
 export function messageItem(entry) {
-  const name = entry.author.name || "Guest";
+  const name = entry.author.name || WORDS.guest;
   const face = { class: "face", "data-hue": hue(entry.author.id || name), "aria-hidden": "true" };
-  const who = make("b", { dir: "auto" }, entry.mine ? "You" : name);
+  const who = make("b", { dir: "auto" }, entry.mine ? WORDS.you : name);
   return make(
     "div",
     { class: entry.mine ? "item mine" : "item" },

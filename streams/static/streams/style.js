@@ -1,21 +1,24 @@
 // How the widget looks. A page may set --rtai-accent, --rtai-height, --rtai-radius and --rtai-font.
 
+const hueRule = (_, n) => `.face[data-hue="${n}"] { background: oklch(46% .1 ${n * 45}) }`;
+const HUE_RULES = Array.from({ length: 8 }, hueRule).join("");
+
 export const STYLE = `
 :host {
-  --ink: #17201f; --soft: #5b6866; --faint: #74807e; --line: #dfe5e4; --paper: #fff; --wash: #f4f7f6;
-  --accent: var(--rtai-accent, #0b6e62); --on-accent: #fff; --mine: #e2f2ef;
-  --warn: #8a5300; --warn-wash: #fff4de; --bad: #b3261e; --bad-wash: #fdeceb;
-  --shade: 0 1px 2px rgb(15 35 32 / 6%), 0 12px 32px -12px rgb(15 35 32 / 18%);
-  display: block; color-scheme: light; height: var(--rtai-height, 560px); min-height: 320px;
-  max-width: 100%;
+  color-scheme: light dark; display: block; max-width: 100%;
+  height: var(--rtai-height, 560px); min-height: 320px;
+  --ink: light-dark(#17201f, #e8eeec); --soft: light-dark(#55625f, #a6b3b0);
+  --faint: light-dark(#687572, #8a9996); --line: light-dark(#dfe5e4, #2c3836);
+  --paper: light-dark(#fff, #141b1a); --wash: light-dark(#f2f6f5, #1f2928);
+  --accent: var(--rtai-accent, light-dark(#0b6e62, #5fd3c1));
+  --on-accent: light-dark(#fff, #06231f); --mine: light-dark(#e0f1ee, #173a35);
+  --warn: light-dark(#7d4b00, #f2c063); --warn-wash: light-dark(#fff4de, #33280f);
+  --bad: light-dark(#a8241c, #ff9c93); --bad-wash: light-dark(#fdeceb, #3a1b19);
+  --shade: 0 8px 28px -12px rgb(10 30 28 / 22%);
 }
 :host([hidden]) { display: none }
-:host([data-theme="dark"]) {
-  --ink: #e8eeec; --soft: #a3b1ae; --faint: #8a9996; --line: #2c3836; --paper: #141b1a; --wash: #1b2423;
-  --accent: var(--rtai-accent, #5fd3c1); --on-accent: #06231f; --mine: #173a35;
-  --warn: #f2c063; --warn-wash: #33280f; --bad: #ff9c93; --bad-wash: #3a1b19;
-  --shade: 0 1px 2px rgb(0 0 0 / 40%); color-scheme: dark;
-}
+:host([data-theme="light"]) { color-scheme: light }
+:host([data-theme="dark"]) { color-scheme: dark }
 * { box-sizing: border-box }
 .panel {
   display: flex; flex-direction: column; height: 100%; overflow: hidden; position: relative;
@@ -28,7 +31,7 @@ button, textarea, input { font: inherit; color: inherit; margin: 0 }
 button { cursor: pointer; border: 0; background: none; padding: 0 }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
 [hidden] { display: none !important }
-.away { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
+.away, .same .by, .mine .by b { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 header { display: flex; align-items: center; gap: 10px; padding: 12px 16px; border-bottom: 1px solid var(--line) }
 h2 { font-size: 16px; line-height: 1.3; font-weight: 650; margin: 0; flex: 1; min-width: 0; overflow-wrap: anywhere }
 .live { display: inline-flex; align-items: center; gap: 6px; font-size: 12.5px; color: var(--soft) }
@@ -50,25 +53,23 @@ h2 { font-size: 16px; line-height: 1.3; font-weight: 650; margin: 0; flex: 1; mi
 .item { display: grid; grid-template-columns: 34px minmax(0, 1fr); column-gap: 10px; margin-top: 14px }
 .item:first-of-type { margin-top: 0 }
 .item.same { margin-top: 3px }
-.item.same .face, .item.same .by { display: none }
+.item.same .face { display: none }
 .face { width: 34px; height: 34px; border-radius: 50%; display: grid; place-items: center; font-size: 12.5px; font-weight: 650; color: #fff; background: #4a5a58; grid-row: span 3; user-select: none }
-.face[data-hue="0"] { background: #a1461f } .face[data-hue="1"] { background: #1d6a96 }
-.face[data-hue="2"] { background: #6b4fa8 } .face[data-hue="3"] { background: #2c7444 }
-.face[data-hue="4"] { background: #9b3566 } .face[data-hue="5"] { background: #7a6212 }
-.face[data-hue="6"] { background: #365fb0 } .face[data-hue="7"] { background: #566270 }
+${HUE_RULES}
 .by { grid-column: 2; display: flex; gap: 8px; align-items: baseline; min-width: 0; margin-bottom: 2px }
 .by b { font-size: 13.5px; font-weight: 620; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 time { font-size: 12px; color: var(--faint); flex: none; font-variant-numeric: tabular-nums }
 .text { grid-column: 2; margin: 0; width: fit-content; max-width: 100%; padding: 7px 12px; border-radius: 4px 14px 14px 14px; background: var(--wash); white-space: pre-wrap; overflow-wrap: anywhere }
 .same .text { border-radius: 14px }
 .mine { grid-template-columns: minmax(0, 1fr); justify-items: end; padding-inline-start: 44px }
-.mine .face, .mine .by b { display: none }
+.mine .face { display: none }
 .mine .by, .mine .text, .mine .note { grid-column: 1 }
 .mine .text { background: var(--mine); border-radius: 14px 4px 14px 14px }
 .mine.same .text { border-radius: 14px }
 .note { grid-column: 2; display: flex; flex-wrap: wrap; gap: 4px 10px; align-items: center; justify-content: end; font-size: 12.5px; color: var(--soft); margin-top: 3px; text-align: end }
 .note svg { width: 14px; height: 14px; flex: none }
 .note span { display: inline-flex; align-items: center; gap: 5px }
+.acts { display: flex; gap: 10px }
 .note button, .banner button { font-weight: 600; color: var(--accent); text-decoration: underline; text-underline-offset: 3px; min-height: 24px; padding: 0 2px; white-space: nowrap }
 [data-status="pending"] .text { opacity: .65 }
 [data-status="held"] .text { background: var(--warn-wash) }
@@ -80,8 +81,9 @@ time { font-size: 12px; color: var(--faint); flex: none; font-variant-numeric: t
 .newer { position: absolute; left: 50%; translate: -50% 0; bottom: calc(100% + 4px); padding: 6px 14px; border-radius: 99px; font-size: 13px; font-weight: 600; color: var(--on-accent); background: var(--accent); box-shadow: var(--shade); white-space: nowrap }
 form.box { display: flex; align-items: flex-end; gap: 8px; border: 1px solid var(--faint); border-radius: 14px; padding: 5px 5px 5px 14px; background: var(--paper) }
 form.box:dir(rtl) { padding: 5px 14px 5px 5px }
-form.box:focus-within { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent) }
-textarea { flex: 1; min-width: 0; resize: none; border: 0; outline: 0; background: none; padding: 6px 0; max-height: 148px; field-sizing: content; font-size: 16px; line-height: 22px }
+form.box:focus-within { border-color: var(--accent); outline: 1px solid var(--accent) }
+textarea:focus-visible { outline: 0 }
+textarea { flex: 1; min-width: 0; resize: none; border: 0; background: none; padding: 6px 0; max-height: 148px; field-sizing: content; font-size: 16px; line-height: 22px }
 textarea::placeholder { color: var(--faint); opacity: 1 }
 .send { width: 36px; height: 36px; border-radius: 10px; display: grid; place-items: center; flex: none; color: var(--on-accent); background: var(--accent) }
 .send:hover { filter: brightness(1.08) }

@@ -1,6 +1,20 @@
 // What the widget says.
 
 export const WORDS = {
+  message: "Message",
+  messages: "Messages",
+  write: "Write a message",
+  send: "Send",
+  promise: "Checked before others see it",
+  name: "Your name",
+  save: "Save",
+  edit: "Edit",
+  again: "Send again",
+  retry: "Try again",
+  guest: "Guest",
+  you: "You",
+  someone: "Someone",
+  empty: ["It is quiet here", "Say the first word."],
   closed: {
     403: "This page may not use the chat.",
     404: "This chat does not exist.",
@@ -10,18 +24,19 @@ export const WORDS = {
   },
   offline: "You are offline. Messages will be sent when the network is back.",
   waiting: "Connection lost. Reconnecting…",
+  unreached: "The chat cannot be reached. Trying again…",
   state: { open: "Live", closed: "Off", other: "Connecting" },
   pending: "Sending…",
   sent: "Sent",
   held: "Waiting for a moderator",
-  rejected: (rules) => `Not sent: breaks the rules${rules ? ` (${rules})` : ""}`,
+  rejected: "Not sent: breaks the rules",
   failed: {
-    rate_limited: (wait) => `Not sent: too many messages. ${wait}`,
-    overloaded: (wait) => `Not sent: the chat is very busy. ${wait}`,
-    too_large: () => "Not sent: the message is too long.",
-    forbidden: () => "Not sent: you may not write here.",
-    unconfirmed: () => "Not confirmed: the connection was lost.",
-    other: (wait) => `Not sent. ${wait}`,
+    rate_limited: "Not sent: too many messages.",
+    overloaded: "Not sent: the chat is very busy.",
+    too_large: "Not sent: the message is too long.",
+    forbidden: "Not sent: you may not write here.",
+    unconfirmed: "Not confirmed: the connection was lost.",
+    other: "Not sent.",
   },
   wait: (seconds) => (seconds > 0 ? `Try again in ${seconds} s.` : "You can try again now."),
   typing: (names) =>
@@ -29,3 +44,14 @@ export const WORDS = {
   newer: (count) => (count === 1 ? "1 new message" : `${count} new messages`),
   left: (count) => (count < 0 ? `${-count} characters too many` : `${count} characters left`),
 };
+
+// What became of one's own message.
+export function noteText({ status, rules, error }) {
+  if (status === "failed") {
+    const seconds = Math.ceil((error.retryAt - Date.now()) / 1_000);
+    const text = WORDS.failed[error.code] || WORDS.failed.other;
+    return error.retryAt ? `${text} ${WORDS.wait(seconds)}` : text;
+  }
+  const names = status === "rejected" ? rules.join(", ").replace(/[-_]/g, " ") : "";
+  return names ? `${WORDS[status]} (${names})` : WORDS[status];
+}
