@@ -63,7 +63,9 @@ def lock(data_dir: Path, *, wait_s: float = LOCK_WAIT_S) -> IO[bytes]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if time.monotonic() > deadline or _holder_lives(file):
-                raise StartError(_locked(data_dir, file)) from None
+                problem = _locked(data_dir, file)
+                file.close()
+                raise StartError(problem) from None
             time.sleep(0.05)
         else:
             break

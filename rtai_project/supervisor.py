@@ -44,6 +44,7 @@ class Guard:
             [sys.executable, "-m", "rtai_project.guardian"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            bufsize=0,
             pass_fds=tuple(keep),
             start_new_session=True,
         )
@@ -58,7 +59,6 @@ class Guard:
         """Tells that a child was started (`+`) or reaped (`-`)."""
         try:
             self._pipe.write(f"{sign}{pid}\n".encode())
-            self._pipe.flush()
         except BrokenPipeError:
             logger.warning("The guardian is gone.")
 
@@ -189,6 +189,7 @@ class Supervisor:
 
     def _renew_guard(self) -> None:
         logger.warning("Starting a new guardian.")
+        self._guard.close()
         self._guard = Guard(self._keep)
         for child in self.children.values():
             if child.pid is not None:

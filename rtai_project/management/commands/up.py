@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
@@ -29,8 +30,9 @@ from rtai_project.supervisor import Supervisor
 from rtai_project.watch_redis import Watch
 
 TICK_S = 0.1
-REPORT_EVERY = 5
-"""While it is not ready, every fifth answer of the readiness page is reported."""
+ASK_EVERY_S = 0.25
+REPORT_EVERY_S = 5.0
+"""How often it is told why it is not ready yet."""
 
 
 class Command(BaseCommand):
@@ -117,12 +119,12 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _reporter(self) -> Callable[[str], None]:
-        asked = 0
+        told_at = time.monotonic()
 
         def report(reason: str) -> None:
-            nonlocal asked
-            asked += 1
-            if asked % REPORT_EVERY == 0:
+            nonlocal told_at
+            if time.monotonic() - told_at >= REPORT_EVERY_S:
+                told_at = time.monotonic()
                 self.stderr.write(f"not ready yet: {reason}")
 
         return report
@@ -178,7 +180,7 @@ def _await_ready(
             ready.set()
             return
         report(answer.reason)
-        stopping.wait(0.25 if "not answer" in answer.reason else 0.5)
+        stopping.wait(ASK_EVERY_S)
 
 
 def _end_stuck(supervisor: Supervisor, watch: Watch) -> None:
