@@ -12,10 +12,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
 
-from api import scopes
 from inference.errors import Forbidden, NotFound, Unauthorized
 from rtai_project import keyring
-from streams import addresses
+from streams import addresses, scopes
 from streams.directory_db import CachedDirectory
 from streams.models import ApiKey
 

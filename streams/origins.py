@@ -22,6 +22,11 @@ def allowed(origin: str, patterns: Iterable[str]) -> bool:
     return any(_matches(found, pattern) for pattern in patterns)
 
 
+def is_pattern(pattern: str) -> bool:
+    """Whether some page's origin can match this entry of a site's list."""
+    return allowed(pattern.replace(_ANY, "any.", 1), [pattern])
+
+
 def _matches(origin: tuple[str, str, int], pattern: str) -> bool:
     scheme, _, rest = pattern.strip().lower().partition("://")
     below = rest.startswith(_ANY)

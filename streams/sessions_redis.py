@@ -182,6 +182,8 @@ class LiveSessions:
 
     def count(self, site: str, stream: str = "", user: str = "") -> int:
         """How many sessions are open."""
+        if not stream and not user:
+            return int(self._client.zcount(keys.sessions(site), self._now_ms() + 1, "+inf"))
         return len(self._ids(site, stream, user))
 
     def page(
@@ -199,12 +201,15 @@ class LiveSessions:
         found = cast(dict[str, str], self._client.hgetall(keys.session(id)))
         return _session(found) if found.get("id") else None
 
+    def _now_ms(self) -> int:
+        seconds, micros = self._client.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
     def _ids(self, site: str, stream: str, user: str) -> list[str]:
         sets = [keys.user_sessions(site, user)] if user else []
         sets += [keys.stream_sessions(site, stream)] if stream else []
         first, *others = sets or [keys.sessions(site)]
-        seconds, micros = self._client.time()
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = self._now_ms()
         self._client.zremrangebyscore(first, "-inf", now)
         found = self._client.sort(first, by=keys.session("*->connected_ms"), desc=True)
         ids = cast(list[str], found)

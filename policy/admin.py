@@ -1,0 +1,192 @@
+"""The admin's pages of policies, and of what was decided by them."""
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import redis
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.module_loading import import_string
+from django.utils.safestring import SafeString
+
+from policy import reviews_db
+from policy.models import PolicyRecord, ReviewRecord, RuleRecord, VerdictRecord
+from policy.policy import Action
+
+if TYPE_CHECKING:
+    RuleInlineBase = admin.TabularInline[RuleRecord, PolicyRecord]
+    ReviewInlineBase = admin.TabularInline[ReviewRecord, VerdictRecord]
+    PolicyBase = admin.ModelAdmin[PolicyRecord]
+    VerdictBase = admin.ModelAdmin[VerdictRecord]
+    ReviewBase = admin.ModelAdmin[ReviewRecord]
+else:  # At run time Django's classes take no parameter.
+    RuleInlineBase = ReviewInlineBase = admin.TabularInline
+    PolicyBase = VerdictBase = ReviewBase = admin.ModelAdmin
+
+
+class ReadOnly:
+    """What happened is looked at, not changed."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class RuleInline(RuleInlineBase):
+    model = RuleRecord
+    extra = 0
+    fields = ("name", "plugin", "label", "threshold", "action", "enabled")
+
+
+@admin.register(PolicyRecord)
+class PolicyAdmin(PolicyBase):
+    list_display = ("name", "version", "fail_mode", "rules_count", "is_default")
+    fields = ("name", "fail_mode", "version", "is_default")
+    readonly_fields = ("version", "is_default")
+    inlines = (RuleInline,)
+    actions = ("make_default",)
+
+    @admin.display(description="Rules")
+    def rules_count(self, record: PolicyRecord) -> int:
+        """How many of its rules are enabled."""
+        return record.rules.filter(enabled=True).count()
+
+    def has_delete_permission(self, request: HttpRequest, obj: PolicyRecord | None = None) -> bool:
+        """The default policy stays: every stream without its own needs it."""
+        if obj is not None and obj.is_default:
+            return False
+        return super().has_delete_permission(request, obj)
+
+    @admin.action(description="Make the selected policy the default", permissions=["change"])
+    def make_default(self, request: HttpRequest, records: QuerySet[PolicyRecord]) -> None:
+        """From now on it judges every stream that names none."""
+        if len(records) != 1:
+            self.message_user(request, "Choose one policy.", messages.ERROR)
+            return
+        with transaction.atomic():
+            for other in PolicyRecord.objects.filter(is_default=True):
+                other.is_default = False
+                other.save()
+            record = PolicyRecord.objects.get(pk=records[0].pk)
+            record.is_default = True
+            record.save()
+        self.message_user(request, f"{record} is the default.", messages.SUCCESS)
+
+
+class ReviewInline(ReadOnly, ReviewInlineBase):
+    model = ReviewRecord
+    extra = 0
+    fields = ("created_at", "action", "reviewer", "note")
+    readonly_fields = fields
+
+
+@admin.register(VerdictRecord)
+class VerdictAdmin(ReadOnly, VerdictBase):
+    list_display = ("said", "decision", "author", "place", "accepted_at", "by")
+    list_display_links = ("said",)
+    list_filter = ("action", "by", "site", "stream")
+    search_fields = ("=id", "text", "author_id", "author_name")
+    show_full_result_count = False
+    list_per_page = 50
+    actions = ("approve", "block")
+    inlines = (ReviewInline,)
+    fields = (
+        "text",
+        ("action", "by", "policy"),
+        "why",
+        "judged",
+        ("site", "stream", "offset"),
+        ("author_id", "author_name"),
+        ("accepted_at", "decided_at"),
+        "id",
+        "failed",
+    )
+    readonly_fields = ("why", "judged", "failed")
+
+    def has_review_permission(self, request: HttpRequest) -> bool:
+        """Deciding otherwise is adding a review."""
+        return bool(request.user.has_perm("policy.add_reviewrecord"))
+
+    @admin.display(description="Text")
+    def said(self, record: VerdictRecord) -> str:
+        """Its beginning."""
+        text = " ".join(record.text.split())
+        return text[:90] + "…" if len(text) > 90 else text or "-"
+
+    @admin.display(description="Action", ordering="action")
+    def decision(self, record: VerdictRecord) -> SafeString:
+        """The action as a coloured mark."""
+        return format_html('<span class="action" data-action="{0}">{0}</span>', record.action)
+
+    @admin.display(description="Author")
+    def author(self, record: VerdictRecord) -> str:
+        """The name they had."""
+        return record.author_name or record.author_id
+
+    @admin.display(description="Stream")
+    def place(self, record: VerdictRecord) -> str:
+        """Site and stream."""
+        return f"{record.site}/{record.stream}"
+
+    @admin.display(description="Reasons")
+    def why(self, record: VerdictRecord) -> SafeString:
+        """The rules that fired."""
+        return _pretty(record.reasons)
+
+    @admin.display(description="Scores")
+    def judged(self, record: VerdictRecord) -> SafeString:
+        """Every score, and the model versions that gave them."""
+        return _pretty({"scores": record.scores, "models": record.models_used})
+
+    @admin.display(description="Failures")
+    def failed(self, record: VerdictRecord) -> SafeString:
+        """Plugins that gave no score, and why."""
+        return _pretty(record.failures)
+
+    @admin.action(description="Approve the selected messages", permissions=["review"])
+    def approve(self, request: HttpRequest, records: QuerySet[VerdictRecord]) -> None:
+        """Those that were not published are published now."""
+        self._review(request, records.filter(action__in=("hold", "block")), Action.ALLOW)
+
+    @admin.action(description="Block the selected messages", permissions=["review"])
+    def block(self, request: HttpRequest, records: QuerySet[VerdictRecord]) -> None:
+        """Those that were published are removed."""
+        self._review(request, records.exclude(action="block"), Action.BLOCK)
+
+    def _review(
+        self, request: HttpRequest, records: QuerySet[VerdictRecord], action: Action
+    ) -> None:
+        publisher = import_string(settings.RTAI_PUBLISHER)()
+        done = 0
+        try:
+            for record in list(records):
+                now_ms = time.time_ns() // 1_000_000
+                reviews_db.review(record, action, request.user, publisher, now_ms)  # type: ignore[arg-type]
+                done += 1
+        except redis.RedisError as error:
+            self.message_user(request, f"Redis is away: {error}", messages.ERROR)
+        self.message_user(request, f"{done} decided: {action}.", messages.SUCCESS)
+
+
+@admin.register(ReviewRecord)
+class ReviewAdmin(ReadOnly, ReviewBase):
+    list_display = ("created_at", "action", "reviewer", "verdict", "note")
+    list_filter = ("action", "reviewer")
+    list_select_related = ("verdict", "reviewer")
+
+
+def _pretty(value: object) -> SafeString:
+    if not value:
+        return SafeString("-")
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return format_html('<pre class="json">{}</pre>', text)
