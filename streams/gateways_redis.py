@@ -6,6 +6,7 @@ from typing import Any, cast
 import redis
 
 from inference import connection_redis
+from inference.workers_redis import WORKERS
 from policy import keys
 
 LEASE_MS = 10_000
@@ -40,7 +41,7 @@ class GatewayLease:
 
     def slots(self) -> int:
         """How many batches this gateway may have under way: its share of the workers, or one."""
-        counted: Any = self._client().eval(_COUNT, 2, keys.GATEWAYS, keys.WORKERS)
+        counted: Any = self._client().eval(_COUNT, 2, keys.GATEWAYS, WORKERS)
         gateways, workers = cast(tuple[int, int], counted)
         return max(1, math.ceil(workers / max(1, gateways)))
 

@@ -7,6 +7,7 @@ import redis
 
 from inference import connection_redis
 from inference import metrics_prometheus as metrics
+from inference.workers_redis import WORKERS
 from policy import keys
 
 # KEYS: pending, workers. A message's id begins with the time at which it was accepted.
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 def measure(url: str) -> None:
     """Sets the gauges; without Redis they keep their values."""
     try:
-        found: Any = connection_redis.client(url).eval(_MEASURE, 2, keys.PENDING, keys.WORKERS)
+        found: Any = connection_redis.client(url).eval(_MEASURE, 2, keys.PENDING, WORKERS)
     except (redis.RedisError, OSError) as error:
         logger.warning("Gauges could not be read: %s", error)
         return

@@ -1,0 +1,76 @@
+from typing import Any
+
+import redis
+
+from inference.workers_redis import WORKERS
+from policy import keys as policy_keys
+from streams.gateways_redis import GatewayLease
+from streams.presence import MAX_NAMED
+from streams.presence_redis import RedisPresences
+from tests.streams.people import a_client
+
+
+class Case:
+    def __init__(self, url: str, gateway: str = "g1") -> None:
+        self.told: list[tuple[str, str]] = []
+        self.presences = RedisPresences(url, gateway, self._send)
+
+    async def _send(self, group: str, event: dict[str, Any]) -> None:
+        self.told.append((event["kind"], event["user"]))
+
+
+async def test_a_user_joins_with_the_first_session_and_leaves_with_the_last(
+    url: str, valkey: redis.Redis
+) -> None:
+    case = Case(url)
+    first, second = a_client(user="ann", name="Ann"), a_client(user="ann", name="Ann")
+    await case.presences.join(first, "lobby")
+    await case.presences.join(first, "lobby")
+    await case.presences.join(second, "lobby")
+    assert await case.presences.of("demo", "lobby") == (1, (("ann", "Ann"),))
+
+    await case.presences.leave(first, "lobby")
+    await case.presences.leave(first, "lobby")
+    assert case.told == [("joined", "ann")]
+    await case.presences.leave(second, "lobby")
+    assert case.told == [("joined", "ann"), ("left", "ann")]
+    assert await case.presences.of("demo", "lobby") == (0, ())
+    assert valkey.keys("rtai:presence:*") == []
+
+
+async def test_above_a_hundred_users_only_the_count_is_told(url: str, valkey: redis.Redis) -> None:
+    case = Case(url)
+    for number in range(MAX_NAMED + 1):
+        await case.presences.join(a_client(user=f"u{number}"), "lobby")
+
+    assert await case.presences.of("demo", "lobby") == (MAX_NAMED + 1, None)
+    assert len(case.told) == MAX_NAMED
+
+
+async def test_a_dead_gateways_sessions_are_taken_out(url: str, valkey: redis.Redis) -> None:
+    dead, alive = Case(url, "dead"), Case(url, "alive")
+    await dead.presences.join(a_client(user="ann"), "lobby")
+    await alive.presences.join(a_client(user="bob"), "lobby")
+    GatewayLease(url, "dead").renew()
+    GatewayLease(url, "alive").renew()
+    await alive.presences.bury()
+    assert (await alive.presences.of("demo", "lobby"))[0] == 2
+
+    GatewayLease(url, "dead").end()
+    await alive.presences.bury()
+    assert await alive.presences.of("demo", "lobby") == (1, (("bob", "Ann"),))
+    assert alive.told == [("joined", "bob"), ("left", "ann")]
+    assert valkey.zrange(policy_keys.GATEWAYS, 0, -1) == ["alive"]
+
+
+def test_a_gateway_has_its_share_of_the_workers(url: str, valkey: redis.Redis) -> None:
+    lease = GatewayLease(url, "g1")
+    lease.renew()
+    assert lease.slots() == 1
+
+    seconds, _ = valkey.time()
+    later = (seconds + 60) * 1000
+    valkey.zadd(WORKERS, {"w1": later, "w2": later, "w3": later, "gone": 1})
+    assert lease.slots() == 3
+    GatewayLease(url, "g2").renew()
+    assert lease.slots() == 2
