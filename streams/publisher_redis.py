@@ -15,6 +15,7 @@ from policy import keys as policy_keys
 from policy import verdicts
 from policy.messages import Verdict
 from streams import keys
+from streams.removal_redis import REMOVE, removal_of
 from streams.verdict_frames import dumps, message_parts, verdict_frame
 
 MESSAGE_TTL_MS = 600_000
@@ -85,6 +86,7 @@ class RedisPublisher:
         self._retention = retention
         self._prefix = prefix
         self._decide = client.register_script(_DECIDE)
+        self._remove = client.register_script(REMOVE)
 
     def publish(self, found: Sequence[Verdict]) -> list[bool]:
         """One round trip for all; see `policy.verdicts.Publisher`."""
@@ -94,8 +96,14 @@ class RedisPublisher:
         return [bool(first) for first, _ in cast(list[tuple[int, str]], pipeline.execute())]
 
     def overrule(self, verdict: Verdict) -> None:
-        """A person's decision; publishes a message that was held before."""
+        """A person's decision: publishes what was held before, removes what was published."""
         self._run(verdict, self._client, overrule=True)
+        if not verdict.action.publishes:
+            message = verdict.message
+            names, arguments = removal_of(
+                self._prefix, message.site, message.stream, message.id, "", "moderator"
+            )
+            self._remove(names, arguments)
 
     def batch_done(self, gateway: str, batch: str) -> None:
         """Frees the batch's slot at its gateway."""

@@ -15,7 +15,7 @@ from streams.verdict_frames import dumps
 
 # KEYS: position, history, index. ARGV: message id, user who must be its author or '' for anyone,
 # head and tail of the `removed` frame, between which epoch and offset go, stream, channel.
-_REMOVE = """
+REMOVE = """
 local offset = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if not offset then return 'not_found' end
 local member = redis.call('ZRANGEBYSCORE', KEYS[2], offset, offset)[1]
@@ -62,18 +62,26 @@ class RedisRemoval:
     async def _run(self, site: str, stream: str, id: str, author: str, by: str) -> str:
         script: Callable[..., Awaitable[Any]] = connection_redis.async_client(
             self._url
-        ).register_script(_REMOVE)
-        names = [
-            keys.position(site, stream),
-            keys.history(site, stream),
-            keys.history_index(site, stream),
-        ]
-        channel = f"{self._prefix}__group__{keys.stream_group(site, stream)}"
-        head, tail = _parts(stream, id, by)
+        ).register_script(REMOVE)
+        names, arguments = removal_of(self._prefix, site, stream, id, author, by)
         try:
-            return str(await script(names, [id, author, head, tail, f"{site}/{stream}", channel]))
+            return str(await script(names, arguments))
         except (redis.RedisError, OSError) as error:
             raise Overloaded("Messages cannot be removed now.", retry_after_ms=1_000) from error
+
+
+def removal_of(  # noqa: PLR0913 (the script takes as many)
+    prefix: str, site: str, stream: str, id: str, author: str, by: str
+) -> tuple[list[str], list[str]]:
+    """The script's keys and arguments; `author` is empty where anyone may remove."""
+    names = [
+        keys.position(site, stream),
+        keys.history(site, stream),
+        keys.history_index(site, stream),
+    ]
+    channel = f"{prefix}__group__{keys.stream_group(site, stream)}"
+    head, tail = _parts(stream, id, by)
+    return names, [id, author, head, tail, f"{site}/{stream}", channel]
 
 
 def _parts(stream: str, id: str, by: str) -> tuple[str, str]:

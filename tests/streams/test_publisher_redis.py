@@ -199,6 +199,22 @@ def test_a_person_may_approve_a_held_message_later(
     assert frame["sent_at"] == "2027-01-15T08:00:00.012Z"
 
 
+def test_a_person_may_block_what_was_published(
+    publisher: RedisPublisher, valkey: redis.Redis, url: str
+) -> None:
+    message = stored(valkey, text="A secret.")
+    publish(publisher, a_verdict(message=message))
+    with Listener(url, keys.stream_group("demo", "lobby")) as listener:
+        publisher.overrule(a_verdict(Action.BLOCK, message=message, by="moderator"))
+        event = listener.hear()
+
+    assert event is not None
+    removed = json.loads(event["frame"])
+    assert (removed["type"], removed["id"], removed["by"]) == ("removed", message.id, "moderator")
+    assert removed["offset"] == 2
+    assert "A secret." not in str(valkey.zrange(keys.history("demo", "lobby"), 0, -1))
+
+
 def test_the_session_learns_its_last_verdict_while_it_lives(
     publisher: RedisPublisher, valkey: redis.Redis
 ) -> None:
