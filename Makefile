@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format
+.PHONY: help run test check bench format
 
 help: ## Shows this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ test: $(VENV)/installed-dev ## Runs every check and test, on SQLite and on Postg
 
 check: $(VENV)/installed-dev ## Checks style and types only.
 	@exec $(BIN)/python -m tests.everything --checks
+
+bench: $(VENV)/installed-dev ## Measures the product against a bare loop; takes minutes.
+	@exec $(BIN)/python -m benchmarks.end_to_end
 
 format: $(VENV)/installed-dev ## Puts the code into shape.
 	$(BIN)/ruff check --fix .

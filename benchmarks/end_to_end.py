@@ -27,13 +27,14 @@ from tests.product import ROOT, Product, running
 WORDS = (
     "the a we you they is are was good morning evening friend game match team river music film "
     "today tomorrow really maybe never always think know want play watch listen great small new"
-).split()
+)
 
 
 def texts(count: int, seed: int = 7) -> list[str]:
     """Chat-like texts of 3 to 20 words."""
     dice = random.Random(seed)  # noqa: S311 - the same texts in every run
-    return [" ".join(dice.choices(WORDS, k=dice.randint(3, 20))) for _ in range(count)]
+    words = WORDS.split()
+    return [" ".join(dice.choices(words, k=dice.randint(3, 20))) for _ in range(count)]
 
 
 def bare_loop(count: int, batch: int) -> float:
@@ -44,8 +45,8 @@ def bare_loop(count: int, batch: int) -> float:
 
 def _bare_loop(count: int, batch: int) -> float:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    from inference.runtime_onnx import OnnxRuntime
     from inference import versions
+    from inference.runtime_onnx import OnnxRuntime
 
     folders = sorted((ROOT / "plugins" / "models").iterdir())
     runtimes = [OnnxRuntime(folder, versions.load(folder)) for folder in folders]
@@ -179,12 +180,14 @@ def main() -> None:
     parser.add_argument("--server", default="daphne")
     asked = parser.parse_args()
     found = texts(asked.messages)
-    with tempfile.TemporaryDirectory() as folder:
-        with running(Path(folder) / "var", RTAI_SERVER=asked.server) as product:
-            lift_limits(product)
-            asyncio.run(closed_loop(product.url, asked.clients, 8, found[:500]))
-            rate, _ = asyncio.run(closed_loop(product.url, asked.clients, 8, found))
-            half = asyncio.run(open_loop(product.url, asked.clients, rate / 2, found[:3_000]))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder) / "var", RTAI_SERVER=asked.server) as product,
+    ):
+        lift_limits(product)
+        asyncio.run(closed_loop(product.url, asked.clients, 8, found[:500]))
+        rate, _ = asyncio.run(closed_loop(product.url, asked.clients, 8, found))
+        half = asyncio.run(open_loop(product.url, asked.clients, rate / 2, found[:3_000]))
     bare, single = bare_loop(asked.messages, 32), bare_loop(asked.messages // 4, 1)
     print("| measure | value |\n| --- | --- |")
     print(f"| bare loop, batches of 32 | {bare:.0f}/s |")
