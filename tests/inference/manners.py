@@ -1,4 +1,4 @@
-"""A plugin for the small models of these tests."""
+"""Plugins for these tests: one for the small models, one that needs none."""
 
 from collections.abc import Sequence
 
@@ -14,3 +14,12 @@ class Manners(Plugin):
     def predict(self, texts: Sequence[str]) -> list[Labels]:
         rows = self.runtime.run(texts)
         return [dict(zip(self.labels, row, strict=True)) for row in rows]
+
+
+class Shouting(Plugin):
+    name = "shouting"
+    labels = ("loud",)
+    needs_model = False
+
+    def predict(self, texts: Sequence[str]) -> list[Labels]:
+        return [{"loud": float(text.isupper())} for text in texts]

@@ -13,30 +13,13 @@ from inference.loading import LoadedPlugins
 from inference.plugin import Plugin
 from inference.registry import BrokenPlugin, Registry
 from inference.scoring import Scorer
-from inference.types import Labels
 from inference.versions import ActiveVersion, Manifest
 from tests.inference import small_models
-from tests.inference.small_models import LABELS, FakeRuntime
+from tests.inference.clock import Clock
+from tests.inference.manners import Manners, Shouting
+from tests.inference.small_models import FakeRuntime
 
 WAIT_S = 10
-
-
-class Manners(Plugin):
-    name = "manners"
-    labels = LABELS
-
-    def predict(self, texts: Sequence[str]) -> list[Labels]:
-        rows = self.runtime.run(texts)
-        return [dict(zip(self.labels, row, strict=True)) for row in rows]
-
-
-class Shouting(Plugin):
-    name = "shouting"
-    labels = ("loud",)
-    needs_model = False
-
-    def predict(self, texts: Sequence[str]) -> list[Labels]:
-        return [{"loud": float(text.isupper())} for text in texts]
 
 
 class Observer:
@@ -54,14 +37,6 @@ class Observer:
 
     def succeeded(self, version: ActiveVersion) -> None:
         self.seen.append(f"succeeded {version.ref}")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def fake(folder: Path, manifest: Manifest) -> FakeRuntime:

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 import redis
-from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connection
-from django.test import Client
 from pytest_django.fixtures import Settings
 
 from inference import config_redis, versions_db
@@ -267,56 +265,6 @@ def beat(url: str) -> None:
     tag = f"{record}+{record.digest[:19]}"
     models = {"manners": LoadedModel(tag, "CPUExecutionProvider")}
     Heartbeat(url, "worker-1@here", lambda: Description(1, "here", models)).beat()
-
-
-@pytest.fixture
-def operator(client: Client, settings: Settings) -> Client:
-    Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # WhiteNoise warns where it is missing.
-    client.force_login(User.objects.create_superuser("op", password="pw"))
-    return client
-
-
-CHANGELIST = "/admin/inference/modelversionrecord/"
-
-
-def act(operator: Client, action: str) -> str:
-    keys = list(ModelVersionRecord.objects.values_list("pk", flat=True))
-    body = {"action": action, "_selected_action": keys}
-    return operator.post(CHANGELIST, body, follow=True).content.decode()
-
-
-def test_the_admin_activates_and_explains_what_it_refuses(operator: Client, folder: Path) -> None:
-    manage("add", str(folder))
-
-    assert "small@1.0.0 is active." in act(operator, "activate")
-    assert "activate another version" in act(operator, "retire")
-    assert status("small@1.0.0") == "active"
-
-
-def test_the_admin_shows_who_runs_a_version_and_its_card_as_text(
-    operator: Client, folder: Path, url: str
-) -> None:
-    manage("add", str(folder))
-    beat(url)
-    record = ModelVersionRecord.objects.get()
-
-    listed = operator.get(CHANGELIST).content.decode()
-    page = operator.get(f"{CHANGELIST}{record.pk}/change/").content.decode()
-
-    assert "worker-1@here (CPUExecutionProvider)" in listed
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "<script>alert" not in page
-
-
-def test_the_admin_lets_nobody_add_delete_or_edit_versions(operator: Client, folder: Path) -> None:
-    manage("add", str(folder))
-    record = ModelVersionRecord.objects.get()
-
-    assert operator.get(f"{CHANGELIST}add/").status_code == 403
-    assert operator.post(f"{CHANGELIST}{record.pk}/delete/").status_code == 403
-    operator.post(f"{CHANGELIST}{record.pk}/change/", {"status": "active", "path": "/etc"})
-    record.refresh_from_db()
-    assert (record.status, record.path != "/etc") == ("staged", True)
 
 
 def test_two_who_activate_at_once_leave_one_active_version(

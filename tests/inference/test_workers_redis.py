@@ -16,17 +16,10 @@ from inference.workers_redis import (
     live_workers,
     worker,
 )
+from tests.inference.clock import Clock
 
 WAIT_S = 10
 MODELS = {"manners": LoadedModel("small@1.0.0+sha256:ab", "CPUExecutionProvider")}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def described() -> Description:
