@@ -14,7 +14,8 @@ MAX_ITEMS = 32
 MAX_TOKENS = 2_048
 """Padded tokens of a batch: its length times its longest text."""
 SLOT_TIMEOUT_S = 3.0
-CHARACTERS_PER_TOKEN = 4
+BYTES_PER_TOKEN = 4
+"""In UTF-8: four letters of English, one and a third of Chinese, one emoji."""
 MAX_TEXT_TOKENS = 128
 """A longer text is cut into windows, which fill their own rows."""
 
@@ -30,7 +31,7 @@ class Batch(Generic[T]):
 
 def estimate_tokens(text: str) -> int:
     """A text's tokens, roughly, including the two that mark its ends."""
-    return len(text) // CHARACTERS_PER_TOKEN + 3
+    return len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN + 3
 
 
 class Batcher(Generic[T]):

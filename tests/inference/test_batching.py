@@ -104,3 +104,4 @@ def test_every_item_leaves_once_and_in_order(sizes: list[int], slots: int) -> No
 def test_an_estimate_grows_with_the_text() -> None:
     assert estimate_tokens("") == 3
     assert estimate_tokens("a" * 400) == 103
+    assert estimate_tokens("👋" * 400) == 403
