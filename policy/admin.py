@@ -1,6 +1,5 @@
 """The admin's pages of policies, and of what was decided by them."""
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
@@ -92,7 +91,7 @@ class ReviewInline(ReadOnly, ReviewInlineBase):
 
 @admin.register(VerdictRecord)
 class VerdictAdmin(ReadOnly, VerdictBase):
-    list_display = ("said", "decision", "author", "place", "accepted_at", "by")
+    list_display = ("said", "decision", "author", "place", "when", "by")
     list_display_links = ("said",)
     list_filter = ("action", "by", "site", "stream")
     search_fields = ("=id", "text", "author_id", "author_name")
@@ -133,6 +132,11 @@ class VerdictAdmin(ReadOnly, VerdictBase):
         """The name they had."""
         return record.author_name or record.author_id
 
+    @admin.display(description="Accepted", ordering="id")
+    def when(self, record: VerdictRecord) -> str:
+        """To the second, in UTC."""
+        return f"{record.accepted_at:%Y-%m-%d %H:%M:%S}"
+
     @admin.display(description="Stream")
     def place(self, record: VerdictRecord) -> str:
         """Site and stream."""
@@ -141,17 +145,19 @@ class VerdictAdmin(ReadOnly, VerdictBase):
     @admin.display(description="Reasons")
     def why(self, record: VerdictRecord) -> SafeString:
         """The rules that fired."""
-        return _pretty(record.reasons)
+        rows = ((_reason(each),) for each in record.reasons)
+        return format_html('<ul class="whys">{}</ul>', format_html_join("", "<li>{}</li>", rows))
 
     @admin.display(description="Scores")
     def judged(self, record: VerdictRecord) -> SafeString:
-        """Every score, and the model versions that gave them."""
-        return _pretty({"scores": record.scores, "models": record.models_used})
+        """Every score, the highest first, and the model versions that gave them."""
+        tables = ((_table(record, plugin),) for plugin in sorted(record.scores))
+        return format_html_join("", "{}", tables)
 
     @admin.display(description="Failures")
-    def failed(self, record: VerdictRecord) -> SafeString:
+    def failed(self, record: VerdictRecord) -> str:
         """Plugins that gave no score, and why."""
-        return _pretty(record.failures)
+        return "; ".join(f"{name}: {reason}" for name, reason in record.failures.items()) or "-"
 
     @admin.action(description="Approve the selected messages", permissions=["review"])
     def approve(self, request: HttpRequest, records: QuerySet[VerdictRecord]) -> None:
@@ -185,8 +191,18 @@ class ReviewAdmin(ReadOnly, ReviewBase):
     list_select_related = ("verdict", "reviewer")
 
 
-def _pretty(value: object) -> SafeString:
-    if not value:
-        return SafeString("-")
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
-    return format_html('<pre class="json">{}</pre>', text)
+def _reason(reason: dict[str, Any]) -> str:
+    score = f" {reason['score']:.2f}" if "score" in reason else ""
+    label = f" ({reason['label']}{score})" if reason.get("label") else ""
+    return f"{reason.get('rule', '')}{label}"
+
+
+def _table(record: VerdictRecord, plugin: str) -> SafeString:
+    scores = sorted(record.scores[plugin].items(), key=lambda each: -each[1])
+    row = '<tr><th scope="row">{}</th><td><meter value="{}"></meter></td><td>{}</td></tr>'
+    rows = ((label, f"{score:.4f}", f"{score:.3f}") for label, score in scores)
+    return format_html(
+        '<table class="scores"><caption>{}</caption>{}</table>',
+        " · ".join(filter(None, (plugin, record.models_used.get(plugin)))),
+        format_html_join("", row, rows),
+    )

@@ -18,13 +18,14 @@ from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import close_old_connections
 
+from inference import connection_redis
 from inference import metrics_prometheus as metrics
 from inference.errors import RtaiError
 from policy import tasks
 from policy.dispatch_celery import AWAY, Dispatcher
 from policy.policies_db import policies
 from policy.sweeper_redis import Sweeper
-from streams import keys, tokens_jwt
+from streams import keys, limits_db, tokens_jwt
 from streams.admission_redis import RedisAdmission
 from streams.audience import Audience
 from streams.closes import CloseCode, close
@@ -45,6 +46,7 @@ TICK_S = 0.5
 RENEW_S = 10.0
 REFRESH_S = 0.5
 SWEEP_S = 1.0
+LIMITS_S = 2.0
 MAIL_S = 0.25
 DRAIN_BATCHES = 20
 DRAIN_S = 5.0
@@ -59,6 +61,7 @@ class Gateway:
 
     def __init__(self, url: str) -> None:
         self.id = f"{socket.gethostname()[:40]}.{os.getpid()}.{token_hex(4)}"
+        self._url = url
         self.sessions: set[Session] = set()
         self._empty = asyncio.Event()
         self.draining = False
@@ -96,6 +99,7 @@ class Gateway:
     async def start(self) -> None:
         """Starts everything; raises only where the database was never read."""
         await in_thread(self.directory.refresh)
+        await in_thread(limits_db.ensure_synced)
         await self.bus.start()
         await self.dispatcher.start()
         self._loops = [
@@ -105,6 +109,7 @@ class Gateway:
             _every(MAIL_S, self.audience.check, "mail"),
             _every(REFRESH_S, lambda: in_thread(self.directory.refresh), "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
+            _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),
             _every(RENEW_S, self._renew, "sessions"),
             _every(RENEW_S, self.presences.bury, "presence"),
         ]
@@ -118,6 +123,7 @@ class Gateway:
         await self.hub.stop()
         await self.bus.stop()
         await _tolerantly(lambda: in_thread(self.lease.end), "lease")
+        await connection_redis.async_client(self._url).aclose()
 
     async def drain(self) -> None:
         """Sends all clients away, in batches, each told when to come back."""

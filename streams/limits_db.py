@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import redis
 from django.conf import settings
+from django.db import DatabaseError
 
 from inference import config_redis, connection_redis
 from streams import bans_db, bans_redis, keys
@@ -104,5 +105,5 @@ def ensure_synced(url: str = "") -> None:
     url = url or str(settings.RTAI_REDIS_URL)
     try:
         _mirrors.setdefault(url, Mirror(url)).ensure()
-    except (redis.RedisError, OSError) as error:
+    except (redis.RedisError, DatabaseError, OSError) as error:
         logger.warning("Limits and bans are not synced: %s", error)

@@ -130,9 +130,11 @@ def _found(request: HttpRequest, live: LiveSessions, asked: dict[str, str]) -> d
 
 
 def _row(session: Session) -> dict[str, Any]:
+    since = datetime.fromtimestamp(session.connected_ms / 1000, UTC)
     return {
         "session": session,
-        "since": datetime.fromtimestamp(session.connected_ms / 1000, UTC),
+        "since": since,
+        "fresh": datetime.now(UTC) - since < timedelta(minutes=1),
         "address": session.address[:8],
     }
 

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import pytest
 import redis
-from django.http import HttpResponse
 from django.test import Client
 
 from api import callers_http
@@ -50,7 +49,7 @@ def make_key(site: Site) -> Callable[..., ApiKey]:
 def call() -> Call:
     client = Client(enforce_csrf_checks=True)
 
-    def run(method: str, path: str, body: Any = None, key: str = KEY) -> HttpResponse:
+    def run(method: str, path: str, body: Any = None, key: str = KEY) -> Any:
         given: dict[str, Any] = {"headers": {"Authorization": f"Bearer {key}"} if key else {}}
         if body is not None:
             text = body if isinstance(body, str | bytes) else json.dumps(body)
