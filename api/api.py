@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from api import access_http, problems, rules_http, sites_http
+from api import access_http, messages_http, problems, rules_http, sites_http
 from api.callers_http import KeyAuth
 from api.views import problem_response
 from inference.errors import Overloaded, RtaiError
@@ -28,7 +28,12 @@ api = NinjaAPI(
     # No badge: it would ask a validator on the internet.
     docs=Swagger(settings={"validatorUrl": None, "persistAuthorization": False}),
 )
-for router in (access_http.router, sites_http.router, rules_http.router):
+for router in (
+    access_http.router,
+    messages_http.router,
+    sites_http.router,
+    rules_http.router,
+):
     api.add_router("", router)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar, cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db.models import Q
 from django.http import HttpRequest
@@ -28,6 +29,7 @@ class Caller:
     """A program with a valid key."""
 
     key: str
+    name: str
     site: str
     scopes: tuple[str, ...]
 
@@ -56,6 +58,15 @@ class KeyAuth(HttpBearer):
         return caller(token)
 
 
+class AsyncKeyAuth(HttpBearer):
+    """The same for asynchronous operations."""
+
+    async def authenticate(self, request: HttpRequest, token: str) -> Caller:
+        """The caller; raises Unauthorized."""
+        found: Caller = await sync_to_async(caller)(token)
+        return found
+
+
 def caller(key: str) -> Caller:
     """Who this key belongs to; raises Unauthorized.
 
@@ -69,7 +80,7 @@ def caller(key: str) -> Caller:
         raise Unauthorized("The API key is not valid.")
     if row.last_used_at is None or now - row.last_used_at > USED_EVERY:
         ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
-    return Caller(str(row.pk), row.site_id, tuple(str(each) for each in row.scopes))
+    return Caller(str(row.pk), row.name, row.site_id, tuple(str(each) for each in row.scopes))
 
 
 def caller_of(request: HttpRequest) -> Caller:

@@ -1,5 +1,6 @@
 """What admission promises, on a real Valkey."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 
@@ -198,3 +199,14 @@ def test_admission_works_without_an_event_loop(admission: RedisAdmission) -> Non
     assert admission.admit_sync(message, a_client()).id == message.id
     with pytest.raises(Overloaded):
         RedisAdmission("unix:///nonexistent/valkey.sock").admit_sync(message, a_client())
+
+
+async def test_a_burst_at_the_same_moment_passes_no_more_than_it_may(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "10/1h"})
+    found = await asyncio.gather(
+        *(admission.admit(a_message(), a_client()) for _ in range(60)), return_exceptions=True
+    )
+    assert sum(isinstance(each, RateLimited) for each in found) == 50
+    assert valkey.zcard(policy_keys.PENDING) == 10
