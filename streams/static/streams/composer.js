@@ -6,6 +6,7 @@ import { WORDS } from "./words.js";
 const LONGEST_TEXT = 10_000; // Unicode code points, as the server counts.
 const NEAR_END = 500;
 const TYPING_EVERY_MS = 3_000;
+const TYPING_PAUSE_MS = 1_100; // The server passes on one a second.
 
 const length = (text) => [...text].length;
 
@@ -73,7 +74,7 @@ export class Composer {
     const text = clean(this.value);
     if (!text || length(text) > LONGEST_TEXT || this.box.disabled) return;
     this.value = "";
-    this.#typedMs = 0;
+    this.#typedMs = Date.now() - TYPING_EVERY_MS + TYPING_PAUSE_MS;
     this.#on.send(text);
     this.box.focus();
   }

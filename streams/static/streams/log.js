@@ -25,13 +25,13 @@ export class Log {
     this.newer.addEventListener("click", () => this.toBottom());
   }
 
-  // The history has come: from now on, and not before, additions are read out.
+  // The history is coming: what comes a second later, and not before, is new and read out.
   settle() {
-    if (this.#settled) return;
-    this.#settled = true;
-    const speak = () => this.list.setAttribute("aria-live", "polite");
     this.list.setAttribute("aria-busy", "false");
-    setTimeout(speak, SETTLED_MS);
+    setTimeout(() => {
+      this.#settled = true;
+      this.list.setAttribute("aria-live", "polite");
+    }, SETTLED_MS);
   }
 
   get isAtBottom() {

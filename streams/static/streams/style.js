@@ -36,7 +36,7 @@ header { display: flex; align-items: center; gap: 10px; padding: 12px 16px; bord
 h2 { font-size: 16px; line-height: 1.3; font-weight: 650; margin: 0; flex: 1; min-width: 0; overflow-wrap: anywhere }
 .live { display: inline-flex; align-items: center; gap: 6px; font-size: 12.5px; color: var(--soft) }
 .live::before { content: ""; width: 8px; height: 8px; border-radius: 50%; background: var(--faint) }
-.live[data-state="open"]::before { background: #16a37f; box-shadow: 0 0 0 3px rgb(22 163 127 / 18%) }
+.live[data-state="open"]::before { background: #16a37f }
 .live[data-state="closed"]::before { background: var(--bad) }
 .who { display: flex; align-items: center; gap: 6px; max-width: 45%; font-size: 13px; color: var(--soft); border-radius: 99px; padding: 4px 10px; border: 1px solid var(--line) }
 .who:hover { color: var(--ink); border-color: var(--faint) }
@@ -44,17 +44,16 @@ h2 { font-size: 16px; line-height: 1.3; font-weight: 650; margin: 0; flex: 1; mi
 .who svg { width: 12px; height: 12px; flex: none }
 .rename { display: flex; gap: 8px; padding: 10px 16px; border-bottom: 1px solid var(--line); background: var(--wash) }
 .rename input { flex: 1; min-width: 0; padding: 6px 12px; border: 1px solid var(--faint); border-radius: 10px; background: var(--paper) }
-.banner { padding: 7px 16px; font-size: 13px; color: var(--warn); background: var(--warn-wash); border-bottom: 1px solid var(--line); display: flex; gap: 12px; align-items: center; justify-content: space-between }
+.banner { padding: 7px 16px; font-size: 13px; color: var(--warn); background: var(--warn-wash); border-bottom: 1px solid var(--line); display: flex; gap: 12px; justify-content: space-between }
 .banner[data-kind="closed"] { color: var(--bad); background: var(--bad-wash) }
 .log { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 12px 16px 4px; scroll-padding: 12px; outline-offset: -2px }
 .empty { height: 100%; display: flex; flex-direction: column; align-items: center; justify-content: center; text-align: center; color: var(--soft); gap: 4px; padding: 0 24px }
-.empty svg { width: 40px; height: 40px; color: var(--accent); opacity: .8; margin-bottom: 6px }
+.empty svg { width: 40px; height: 40px; color: var(--accent) }
 .empty b { color: var(--ink); font-weight: 600 }
 .item { display: grid; grid-template-columns: 34px minmax(0, 1fr); column-gap: 10px; margin-top: 14px }
-.item:first-of-type { margin-top: 0 }
 .item.same { margin-top: 3px }
 .item.same .face { display: none }
-.face { width: 34px; height: 34px; border-radius: 50%; display: grid; place-items: center; font-size: 12.5px; font-weight: 650; color: #fff; background: #4a5a58; grid-row: span 3; user-select: none }
+.face { width: 34px; height: 34px; border-radius: 50%; display: grid; place-items: center; font-size: 12.5px; font-weight: 650; color: #fff; background: #4a5a58; grid-row: span 3 }
 ${HUE_RULES}
 .by { grid-column: 2; display: flex; gap: 8px; align-items: baseline; min-width: 0; margin-bottom: 2px }
 .by b { font-size: 13.5px; font-weight: 620; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
@@ -70,7 +69,7 @@ time { font-size: 12px; color: var(--faint); flex: none; font-variant-numeric: t
 .note svg { width: 14px; height: 14px; flex: none }
 .note span { display: inline-flex; align-items: center; gap: 5px }
 .acts { display: flex; gap: 10px }
-.note button, .banner button { font-weight: 600; color: var(--accent); text-decoration: underline; text-underline-offset: 3px; min-height: 24px; padding: 0 2px; white-space: nowrap }
+.note button, .banner button { font-weight: 600; color: var(--accent); text-decoration: underline; min-height: 24px; padding: 0 2px; white-space: nowrap }
 [data-status="pending"] .text { opacity: .65 }
 [data-status="held"] .text { background: var(--warn-wash) }
 [data-status="held"] .note span { color: var(--warn) }
@@ -86,8 +85,7 @@ textarea:focus-visible { outline: 0 }
 textarea { flex: 1; min-width: 0; resize: none; border: 0; background: none; padding: 6px 0; max-height: 148px; field-sizing: content; font-size: 16px; line-height: 22px }
 textarea::placeholder { color: var(--faint); opacity: 1 }
 .send { width: 36px; height: 36px; border-radius: 10px; display: grid; place-items: center; flex: none; color: var(--on-accent); background: var(--accent) }
-.send:hover { filter: brightness(1.08) }
-.send[aria-disabled="true"] { color: var(--faint); background: var(--wash); cursor: default; filter: none }
+.send[aria-disabled="true"] { color: var(--faint); background: var(--wash); cursor: default }
 .send svg { width: 18px; height: 18px }
 :host(:dir(rtl)) .send svg { scale: -1 1 }
 .hint { display: flex; justify-content: space-between; gap: 12px; margin: 6px 6px 0; font-size: 12px; color: var(--faint) }

@@ -1,0 +1,362 @@
+"""The widget's client alone: a fake server, and time in the test's hands."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+FAKE = """async ([options]) => {
+  const module = await import("./client.js");
+  const lab = window.lab = { sockets: [], states: [], frames: [], tokens: [], module };
+  lab.answer = async () => ({ token: `t${lab.tokens.length}`, expiresMs: Date.now() + 600_000 });
+  class FakeSocket {
+    constructor(url, protocols) {
+      Object.assign(this, { url, protocols, sent: [], closed: null });
+      lab.sockets.push(this);
+    }
+    send(text) { this.sent.push(JSON.parse(text)); }
+    close(code) { this.closed = code; }
+    say(...frames) { this.onmessage({ data: frames.map((each) => JSON.stringify(each)).join("\\n") }); }
+    drop(code = 1006, reason = "") { this.onclose({ code, reason }); }
+  }
+  lab.client = new module.Client({
+    url: "ws://lab.test/ws/v1/",
+    token: (fresh) => { lab.tokens.push(fresh); return lab.answer(fresh); },
+    onState: (state, detail) => lab.states.push([state, detail]),
+    onFrame: (frame) => lab.frames.push(frame),
+    Socket: FakeSocket,
+    random: () => options.random ?? 0.5,
+  });
+}"""
+WELCOME = {"type": "welcome", "session": "s", "heartbeat_s": 25}
+MESSAGE = {"type": "message", "stream": "lobby", "epoch": "e"}
+
+
+class Lab:
+    """Drives one client over fake sockets."""
+
+    def __init__(self, page: Page, random: float = 0.5) -> None:
+        self.page = page
+        page.evaluate(FAKE, [{"random": random}])
+
+    def do(self, script: str, value: Any = None) -> Any:
+        """Runs JavaScript in which `lab`, `client`, `socket` (the last one) and `value` exist."""
+        return self.page.evaluate(
+            "async (value) => { const { client } = lab; const socket = lab.sockets.at(-1);"
+            f"const found = await ({script}); return found === undefined ? null : found; }}",
+            value,
+        )
+
+    def say(self, *frames: dict[str, Any]) -> None:
+        """The server says these frames in one go."""
+        self.do("socket.say(...value)", list(frames))
+
+    def drop(self, code: int = 1006, **reason: Any) -> None:
+        """The connection ends with this code."""
+        self.do("socket.drop(...value)", [code, json.dumps(reason) if reason else ""])
+
+    def open(self) -> None:
+        """Connects, subscribes to `lobby` and is answered."""
+        self.do("(client.subscribe('lobby'), client.connect())")
+        self.greet()
+
+    def greet(self, recovered: bool = False, offset: int = 0, epoch: str = "e") -> None:
+        """The server welcomes the client and takes its subscription."""
+        self.say(WELCOME)
+        self.subscribed(recovered, offset, epoch)
+
+    def subscribed(self, recovered: bool = False, offset: int = 0, epoch: str = "e") -> None:
+        """The server takes a subscription."""
+        at = {"stream": "lobby", "epoch": epoch, "offset": offset, "recovered": recovered}
+        self.say({"type": "subscribed", **at})
+
+    def pass_ms(self, milliseconds: float) -> None:
+        """Time passes."""
+        self.page.clock.run_for(milliseconds)
+
+    @property
+    def state(self) -> str:
+        """The client's state."""
+        return str(self.do("client.state"))
+
+    @property
+    def sockets(self) -> int:
+        """How many connections were tried."""
+        return int(self.do("lab.sockets.length"))
+
+    def sent(self, kind: str = "") -> list[dict[str, Any]]:
+        """Frames of a kind that the last connection carried."""
+        found: list[dict[str, Any]] = self.do("socket.sent")
+        return [each for each in found if not kind or each["type"] == kind]
+
+    def frames(self, kind: str) -> list[dict[str, Any]]:
+        """Frames of a kind that came out of the client."""
+        found: list[dict[str, Any]] = self.do("lab.frames")
+        return [each for each in found if each["type"] == kind]
+
+
+Start = Callable[..., Lab]
+
+
+@pytest.fixture
+def start(lab: Page) -> Start:
+    return lambda **options: Lab(lab, **options)
+
+
+@pytest.fixture
+def live(start: Start) -> Lab:
+    """A client that is connected and subscribed."""
+    found = start()
+    found.open()
+    return found
+
+
+def published(offset: int, epoch: str = "e") -> dict[str, Any]:
+    return {**MESSAGE, "epoch": epoch, "offset": offset, "id": f"m{offset}"}
+
+
+def offsets(lab: Lab) -> list[int]:
+    return [each["offset"] for each in lab.frames("message")]
+
+
+def test_states_follow_one_another(live: Lab) -> None:
+    live.drop()
+    live.do("client.close()")
+
+    states = [state for state, _ in live.do("lab.states")]
+    assert states == ["connecting", "open", "waiting", "closed"]
+
+
+def test_the_token_travels_as_a_subprotocol_and_never_in_the_address(live: Lab) -> None:
+    assert live.do("socket.protocols") == ["rtai.v1", "rtai.token.t1"]
+    assert live.do("socket.url") == "ws://lab.test/ws/v1/"
+
+
+@pytest.mark.parametrize("failures", [0, 1, 2, 5, 6, 40, 2000])
+def test_the_delay_has_full_jitter_between_half_a_second_and_twenty(
+    start: Start, failures: int
+) -> None:
+    lab = start()
+
+    low, high = lab.do(
+        "[lab.module.backoff(value, () => 0), lab.module.backoff(value, () => 0.999999)]", failures
+    )
+
+    assert low == 500
+    assert high <= min(20_000, 500 * 2 ** min(failures, 20))
+    assert high >= min(20_000, 500 * 2 ** min(failures, 20)) - 1
+
+
+def test_failures_in_a_row_wait_longer_and_a_stable_connection_starts_anew(start: Start) -> None:
+    lab = start(random=1)
+    lab.open()
+    delays = []
+    for _ in range(3):
+        lab.drop()
+        delays.append(lab.do("lab.states.at(-1)[1].delay"))
+        lab.pass_ms(delays[-1])
+    lab.greet()
+    lab.pass_ms(5_000)
+    lab.drop()
+
+    assert delays == [1_000, 2_000, 4_000]
+    assert lab.do("lab.states.at(-1)[1].delay") == 1_000
+
+
+def test_the_server_may_ask_for_patience(live: Lab) -> None:
+    live.drop(4001, retry_after_ms=7_000)
+
+    live.do("client.wake()")
+    live.pass_ms(6_999)
+    assert live.sockets == 1
+    live.pass_ms(1)
+    assert live.sockets == 2
+
+
+def test_waking_up_reconnects_at_once(live: Lab) -> None:
+    live.drop()
+
+    live.do("client.wake()")
+
+    assert live.sockets == 2
+
+
+@pytest.mark.parametrize("code", [4501, 4503, 4504, 4999])
+def test_final_codes_end_it(live: Lab, code: int) -> None:
+    live.drop(code)
+    live.pass_ms(60_000)
+
+    assert (live.state, live.sockets) == ("closed", 1)
+    assert live.do("lab.states.at(-1)[1].code") == code
+
+
+def test_an_expired_token_is_replaced(live: Lab) -> None:
+    live.drop(4005, retry_after_ms=0)
+    live.pass_ms(1_000)
+
+    assert live.do("lab.tokens") == [False, True]
+    assert live.sockets == 2
+
+
+def test_an_invalid_token_is_replaced_once(live: Lab) -> None:
+    live.drop(4500)
+    live.pass_ms(1_000)
+    assert live.do("lab.tokens") == [False, True]
+
+    live.drop(4500)
+    live.pass_ms(60_000)
+
+    assert (live.state, live.sockets) == ("closed", 2)
+
+
+def test_after_two_refused_handshakes_the_token_is_suspect(start: Start) -> None:
+    lab = start()
+    lab.do("client.connect()")
+    for _ in range(2):
+        lab.drop()
+        lab.pass_ms(2_000)
+
+    assert lab.do("lab.tokens") == [False, False, True]
+
+
+def test_a_refusal_of_the_token_is_final_or_not(start: Start) -> None:
+    lab = start()
+    lab.do("lab.answer = () => Promise.reject(Object.assign(new Error(), { retryAfterMs: 9_000 }))")
+    lab.do("client.connect()")
+    assert lab.do("lab.states.at(-1)[1].delay") == 9_000
+
+    refuse = "Promise.reject(Object.assign(new Error('no'), { terminal: true, status: 403 }))"
+    lab.do(f"lab.answer = () => {refuse}")
+    lab.pass_ms(9_000)
+
+    assert lab.do("lab.states.at(-1)") == ["closed", {"code": 403, "detail": "no"}]
+
+
+def test_the_token_is_refreshed_before_it_ends(live: Lab) -> None:
+    live.pass_ms(1)
+    for _ in range(28):
+        live.pass_ms(20_000)
+        live.say({"type": "ping"})
+
+    assert live.sent("refresh") == [{"type": "refresh", "token": "t2"}]
+    assert live.sockets == 1
+
+
+def test_a_ping_is_answered(live: Lab) -> None:
+    live.say({"type": "ping"})
+
+    assert live.sent("pong") == [{"type": "pong"}]
+
+
+def test_a_silent_connection_is_given_up(live: Lab) -> None:
+    live.pass_ms(35_000)
+
+    assert live.do("lab.sockets[0].closed") == 1000
+    assert live.state in ("waiting", "connecting")
+
+
+def test_a_connection_that_never_greets_is_given_up(start: Start) -> None:
+    lab = start()
+    lab.do("client.connect()")
+
+    lab.pass_ms(10_000)
+
+    assert lab.do("lab.sockets[0].closed") == 1000
+
+
+def test_recovery_names_the_last_frame_that_was_seen(live: Lab) -> None:
+    live.say(published(7), published(8))
+    live.drop()
+    live.pass_ms(1_000)
+    live.say(WELCOME)
+
+    assert live.sent("subscribe") == [
+        {"type": "subscribe", "stream": "lobby", "since": {"epoch": "e", "offset": 8}}
+    ]
+    live.subscribed(recovered=True, offset=9)
+    live.say(published(9))
+    assert offsets(live) == [7, 8, 9]
+    assert [each["reset"] for each in live.frames("subscribed")] == [True, False]
+
+
+def test_a_lost_position_reloads_what_is_recent(live: Lab) -> None:
+    live.say(published(7))
+    live.drop()
+    live.pass_ms(1_000)
+    live.greet(recovered=False, offset=3, epoch="new")
+
+    assert live.sent("subscribe")[-1] == {"type": "subscribe", "stream": "lobby", "recent": 50}
+    live.subscribed(offset=3, epoch="new")
+    live.say(published(2, "new"), published(3, "new"))
+    assert offsets(live) == [7, 2, 3]
+    assert live.frames("subscribed")[-1]["reset"] is True
+
+
+def test_a_frame_seen_before_is_dropped(live: Lab) -> None:
+    live.say(published(1), published(2), published(2), published(1), published(3))
+
+    assert offsets(live) == [1, 2, 3]
+
+
+def test_a_gap_is_asked_for_once(live: Lab) -> None:
+    live.say(published(1), published(3))
+
+    assert offsets(live) == [1]
+    assert live.sent("subscribe")[-1]["since"] == {"epoch": "e", "offset": 1}
+    live.subscribed(recovered=True, offset=3)
+    live.say(published(3))
+    assert offsets(live) == [1, 3]
+
+
+def test_a_message_waits_for_the_subscription_and_is_sent_again_until_it_is_judged(
+    start: Start,
+) -> None:
+    lab = start()
+    lab.do("client.subscribe('lobby')")
+    lab.do("client.post('lobby', 'hello', 'r1')")
+    lab.do("client.connect()")
+    frame = {"type": "message", "stream": "lobby", "ref": "r1", "text": "hello"}
+    lab.greet()
+    assert lab.sent("message") == [frame]
+
+    lab.say({"type": "accepted", "ref": "r1", "id": "m1", "stream": "lobby"})
+    lab.drop()
+    lab.pass_ms(1_000)
+    lab.greet(recovered=True)
+    assert lab.sent("message") == [frame]
+
+    lab.say({"type": "verdict", "ref": "r1", "id": "m1", "action": "allow", "reasons": []})
+    lab.drop()
+    lab.pass_ms(2_000)
+    lab.greet(recovered=True)
+    assert lab.sent("message") == []
+
+
+def test_a_message_is_not_sent_again_once_the_server_may_have_forgotten_it(live: Lab) -> None:
+    live.do("client.post('lobby', 'hello', 'r1')")
+    live.drop(4001, retry_after_ms=280_000)
+    live.pass_ms(280_000)
+    live.greet(recovered=True)
+
+    assert live.sent("message") == []
+    assert [each["code"] for each in live.frames("error")] == ["unconfirmed"]
+
+
+def test_an_error_takes_its_message_out(live: Lab) -> None:
+    live.do("client.post('lobby', 'hello', 'r1')")
+    live.say({"type": "error", "ref": "r1", "code": "rate_limited", "retry_after_ms": 3_000})
+    live.drop()
+    live.pass_ms(1_000)
+    live.greet(recovered=True)
+
+    assert live.sent("message") == []
+
+
+def test_events_of_an_old_connection_are_ignored(live: Lab) -> None:
+    live.drop()
+    live.do("lab.sockets[0].onclose({ code: 4503, reason: '' })")
+    live.do("lab.sockets[0].onmessage({ data: '{\"type\":\"ping\"}' })")
+
+    assert live.state == "waiting"
