@@ -4,10 +4,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rtai_project.serving import DRAIN_S
 from rtai_project.supervisor import Program
 
 WEB = "web"
+DRAIN_S = 20.0
+"""How long clients of the server may take to leave."""
 WEB_STOP_S = DRAIN_S + 1.5
 WORKER_STOP_S = 4.0
 

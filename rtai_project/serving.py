@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-DRAIN_S = 20.0
-"""How long clients may take to leave; the supervisor waits a little longer."""
+from rtai_project.programs import DRAIN_S
+
+__all__ = ["DRAIN_S", "MAX_FRAME_BYTES", "Hook", "arguments", "logged", "product"]
+
 MAX_FRAME_BYTES = 1024 * 1024
 Hook = Callable[[], Coroutine[Any, Any, Any]]
 logger = logging.getLogger(__name__)
