@@ -248,10 +248,12 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         metrics.CONNECTIONS_TOTAL.labels(_bounded(self._code)).inc()
         if session is None:
             return
-        self._gateway.remove(session)
         if self._ending is not None:
             self._ending.cancel()
-        await session.close()
+        try:
+            await session.close()
+        finally:
+            self._gateway.remove(session)
 
 
 def _bounded(code: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from inference.errors import Overloaded
-from streams import keys
+from streams import endings, keys
 from streams.directory import StreamInfo
 from streams.frames import Position
 from streams.history import History, Published, Read, missed
@@ -159,10 +159,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Ends the work under way."""
-        tasks = [*self._ready.values(), *self._fills.values(), *self._reads.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await endings.end([*self._ready.values(), *self._fills.values(), *self._reads.values()])
 
     def _relay(self, stream: StreamInfo) -> Relay:
         """The stream's relay; the first caller makes it and starts its joining."""

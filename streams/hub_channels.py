@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from inference.errors import Overloaded
+from streams import endings
 
 SYNC = "hub.sync"
 JOIN_S = 5.0
@@ -51,8 +52,7 @@ class ChannelBus:
     async def stop(self) -> None:
         """Stops receiving and closes the layer's connections."""
         if self._probe is not None:
-            self._probe.cancel()
-            await asyncio.gather(self._probe, return_exceptions=True)
+            await endings.end([self._probe])
         await self._flush()
 
     async def join(self, group: str, source: str = "") -> None:
@@ -151,8 +151,7 @@ class ChannelBus:
     async def _stop_receiver(self, source: str) -> None:
         self._channels.pop(source, None)
         if (task := self._receivers.pop(source, None)) is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await endings.end([task])
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

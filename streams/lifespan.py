@@ -25,7 +25,7 @@ from policy import tasks
 from policy.dispatch_celery import AWAY, Dispatcher
 from policy.policies_db import policies
 from policy.sweeper_redis import Sweeper
-from streams import keys, limits_db, tokens_jwt
+from streams import endings, keys, limits_db, tokens_jwt
 from streams.admission_redis import RedisAdmission
 from streams.audience import Audience
 from streams.closes import CloseCode, close
@@ -116,9 +116,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Stops everything; what it held is taken over by other gateways."""
-        for loop in self._loops:
-            loop.cancel()
-        await asyncio.gather(*self._loops, return_exceptions=True)
+        await endings.end(self._loops)
         await self.dispatcher.stop()
         await self.hub.stop()
         await self.bus.stop()

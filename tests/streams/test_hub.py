@@ -342,6 +342,17 @@ class Visitor:
         await self.apply()
         self.reader = None
 
+    async def take(self, step: str) -> None:
+        match step:
+            case "publish" | "lose":
+                self.case.publish(lost=step == "lose")
+            case "reconnect":
+                await self.reconnect()
+            case "leave":
+                await self.leave()
+            case "forget":
+                self.case.history.forget(1)
+
     async def apply(self) -> None:
         assert self.reader is not None
         got = await self.reader.settled()
@@ -359,7 +370,7 @@ class Visitor:
 
 
 STEPS = st.lists(
-    st.sampled_from(["publish", "publish", "lose", "reconnect", "leave", "check", "forget"]),
+    st.sampled_from(["publish", "publish", "lose", "reconnect", "leave", "wait", "forget"]),
     max_size=40,
 )
 
@@ -377,17 +388,7 @@ async def _visit(steps: list[str]) -> None:
     visitor = Visitor(case)
     await visitor.reconnect()
     for step in steps:
-        match step:
-            case "publish" | "lose":
-                case.publish(lost=step == "lose")
-            case "reconnect":
-                await visitor.reconnect()
-            case "leave":
-                await visitor.leave()
-            case "check":
-                await turns(5)
-            case "forget":
-                case.history.forget(1)
+        await visitor.take(step)
         await turns(5)
     if visitor.reader is None or visitor.reader.closed is not None:
         await visitor.reconnect()
