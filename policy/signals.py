@@ -1,7 +1,9 @@
 """Every change of a policy or of one of its rules gives the policy a new version, and is told."""
 
+import logging
 from typing import Any
 
+import redis
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
@@ -12,6 +14,7 @@ from inference import config_redis
 from policy.models import PolicyRecord, RuleRecord
 
 AREA = "policies"
+logger = logging.getLogger(__name__)
 
 
 @receiver([post_save, post_delete], sender=PolicyRecord)
@@ -35,6 +38,9 @@ def _new_version(policy: int) -> None:
 
 def _tell() -> None:
     def bump() -> None:
-        config_redis.bump(settings.RTAI_REDIS_URL, AREA)
+        try:
+            config_redis.bump(settings.RTAI_REDIS_URL, AREA)
+        except (redis.RedisError, OSError) as error:
+            logger.warning("A policy is saved, but not yet in force: %s", error)
 
-    transaction.on_commit(bump, robust=True)
+    transaction.on_commit(bump)

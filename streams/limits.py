@@ -33,7 +33,11 @@ DEFAULTS: Mapping[str, str] = {
 """What the first run stores; many visitors may share an address, one person is slow."""
 
 EXPECTED = "expected a rate such as 20/10s or 600/1m burst 50"
-EXPECTED_CAP = "expected a number such as 20"
+EXPECTED_EITHER = f"{EXPECTED}, or a number alone for a cap"
+EXPECTED_BY = {
+    "open_connections": "expected a number such as 20",
+    "generations": EXPECTED_EITHER,
+}
 MAX_COUNT = 1_000_000
 MAX_PERIOD_MS = 24 * 3600 * 1000
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -74,15 +78,14 @@ class Rate:
 def check(name: str, text: str) -> Rate:
     """The rate of the limit `name`; raises BadLimit for either."""
     check_name(name)
+    resource = name.partition(".")[2]
+    expected = EXPECTED_BY.get(resource, EXPECTED)
     try:
-        rate = parse(text)
+        rate = parse(text, expected)
     except BadLimit as error:
         raise BadLimit(f"{name}: {error}") from None
-    resource = name.partition(".")[2]
-    if resource == "open_connections" and not rate.is_cap:
-        raise BadLimit(f"{name}: {EXPECTED_CAP}, not {text!r}")
-    if resource in ("messages", "connections") and rate.is_cap:
-        raise BadLimit(f"{name}: {EXPECTED}, not {text!r}")
+    if resource != "generations" and rate.is_cap != (resource == "open_connections"):
+        raise BadLimit(f"{name}: {expected}, not {text[:60]!r}")
     return rate
 
 
@@ -92,13 +95,13 @@ def check_name(name: str) -> None:
         raise BadLimit(f"no limit is named {name!r}; there are {', '.join(NAMES)}")
 
 
-def parse(text: str) -> Rate:
+def parse(text: str, expected: str = EXPECTED_EITHER) -> Rate:
     """`20/10s`, `100/s`, `600/1m burst 50`, or a cap such as `20`; raises BadLimit."""
     text = " ".join(text.split())
     if re.fullmatch(r"\d{1,9}", text, re.ASCII):
         return Rate(_between(int(text), MAX_COUNT, "a cap"))
     if (found := RATE.fullmatch(text)) is None:
-        raise BadLimit(f"{EXPECTED}, or a number alone for a cap, not {text[:60]!r}")
+        raise BadLimit(f"{expected}, not {text[:60]!r}")
     count, number, unit, burst = found.groups()
     return Rate(
         _between(int(count), MAX_COUNT, "a count"),

@@ -1,8 +1,10 @@
 """What is saved of sites, streams, limits and bans takes effect when it is committed."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
+import redis
 from django.conf import settings
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
@@ -13,14 +15,18 @@ from inference import config_redis, connection_redis
 from streams import bans_db, bans_redis, directory_db, limits_db
 from streams.models import Ban, RateLimit, Site, Stream
 
+logger = logging.getLogger(__name__)
+
 
 def _after_commit(act: Callable[..., None], *arguments: Any) -> None:
-    # A Redis that is away must not undo a save: the failure is logged, and the gateways'
-    # mirrors repair it.
     def run() -> None:
-        act(*arguments)
+        try:
+            act(*arguments)
+        except (redis.RedisError, OSError) as error:
+            # What is saved stays saved; the gateways' mirrors bring it to Redis later.
+            logger.warning("Saved, but not yet in force: %s", error)
 
-    transaction.on_commit(run, robust=True)
+    transaction.on_commit(run)
 
 
 @receiver([post_save, post_delete], sender=Site)

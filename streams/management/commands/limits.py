@@ -32,7 +32,7 @@ class Command(BaseCommand):
             self._handle(**options)
         except BadLimit as error:
             raise CommandError(str(error)) from None
-        except (redis.RedisError, OSError) as error:
+        except redis.RedisError as error:
             raise CommandError(f"Saved, but Redis is away, so not yet in force: {error}") from None
 
     def _handle(self, action: str, **options: Any) -> None:
