@@ -48,6 +48,7 @@ REFRESH_S = 0.5
 SWEEP_S = 1.0
 LIMITS_S = 2.0
 MAIL_S = 0.25
+STOP_S = 1.0
 DRAIN_BATCHES = 20
 DRAIN_S = 5.0
 """In how many batches, and over how long, a draining gateway sends its clients away."""
@@ -117,7 +118,7 @@ class Gateway:
     async def stop(self) -> None:
         """Stops everything; what it held is taken over by other gateways."""
         await endings.end(self._loops)
-        await self.dispatcher.stop()
+        await endings.finish(self.dispatcher.stop(), STOP_S)
         await self.hub.stop()
         await self.bus.stop()
         await _tolerantly(lambda: in_thread(self.lease.end), "lease")
@@ -153,7 +154,8 @@ class Gateway:
         self._empty.clear()
         if self.sessions:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), DRAIN_S)
+                async with asyncio.timeout(DRAIN_S):
+                    await self._empty.wait()
 
     def _receive(self, source: str, message: Mapping[str, Any]) -> None:
         """Where messages from the bus go."""

@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from policy import keys as policy_keys
+from policy.messages_redis import MessageStore
 from policy.policy import Action
 from rtai_project.celery import app as celery_app
 from streams import keys, lifespan, limits_db, tokens_jwt
@@ -78,9 +79,7 @@ class Door:
         async with asyncio.timeout(5):
             while self.valkey.zcard(policy_keys.PENDING) < count:
                 await asyncio.sleep(0.01)
-        from policy.messages_redis import MessageStore
-
-        ids = self.valkey.zrange(policy_keys.PENDING, 0, -1)
+        ids = [str(id) for id in self.valkey.zrange(policy_keys.PENDING, 0, -1)]
         for message in MessageStore(self.valkey).undecided(ids):
             self.publisher.publish([a_verdict(action, message=message)])
 

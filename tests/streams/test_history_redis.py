@@ -65,7 +65,7 @@ async def test_trimmed_frames_make_recovery_impossible(url: str, valkey: redis.R
 async def test_frames_that_are_too_old_are_not_returned(url: str, valkey: redis.Redis) -> None:
     publish(valkey, "a", "b")
     key = keys.history("demo", "lobby")
-    old = valkey.zrange(key, 0, 0)[0]
+    old = str(valkey.zrange(key, 0, 0)[0])
     valkey.zrem(key, old)
     valkey.zadd(key, {"1000|" + old.partition("|")[2]: 1})
     read = await RedisHistory(url).since(LOBBY, 0)

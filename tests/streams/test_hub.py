@@ -226,7 +226,7 @@ async def test_a_shared_read_that_is_too_old_is_read_again(case: Case) -> None:
         await gate.wait()
         return stale
 
-    recent, case.history.recent = case.history.recent, old_read  # type: ignore[method-assign]
+    recent, case.history.recent = case.history.recent, old_read  # type: ignore[method-assign, assignment]
     first = asyncio.create_task(case.subscribe(early))
     await turns()
     case.publish()

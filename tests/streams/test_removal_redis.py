@@ -49,7 +49,7 @@ async def test_the_author_removes_and_history_forgets(url: str, valkey: redis.Re
 async def test_everyone_in_the_stream_is_told(url: str, valkey: redis.Redis) -> None:
     publish(valkey, "a", SECRET)
     binary = redis.Redis.from_url(url)
-    listener = binary.pubsub(ignore_subscribe_messages=True)
+    listener = binary.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     listener.subscribe(f"rtai__group__{keys.stream_group('demo', 'lobby')}")
     listener.get_message(timeout=1)
     await RedisRemoval(url).remove(a_client(user="mod", role="moderator"), "lobby", "a")
