@@ -15,7 +15,6 @@ from streams.limits import Rate
 from streams.limits_redis import write_limits
 from tests.api.conftest import KEY
 
-pytestmark = pytest.mark.database
 PATH = "/api/v1/streams/lobby/messages"
 
 
