@@ -27,6 +27,7 @@ from inference.versions import MODEL, TOKENIZER, Manifest, WindowReduction
 logger = logging.getLogger(__name__)
 
 CPU = "CPUExecutionProvider"
+CUDA = "CUDAExecutionProvider"
 INPUTS = {"input_ids": "tensor(int64)", "attention_mask": "tensor(int64)"}
 OUTPUT = "probabilities"
 MAX_BATCH_TOKENS = 4_096
@@ -174,6 +175,8 @@ def _session(path: Path, manifest: Manifest, execution: Execution) -> Any:
     options.enable_mem_pattern = False  # Every batch has another shape.
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if execution.provider == CUDA:
+        onnxruntime.preload_dlls()  # Finds the CUDA libraries that pip installed.
     # A provider that is not installed is left out here, and missed by the check that follows.
     available = onnxruntime.get_available_providers()
     providers = [name for name in dict.fromkeys((execution.provider, CPU)) if name in available]

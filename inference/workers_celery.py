@@ -20,7 +20,6 @@ from inference.config_redis import Cached
 from inference.keeping import Keeper
 from inference.loading import LoadedPlugins
 from inference.loading_onnx import loaded_plugins
-from inference.runtime_onnx import CPU
 from inference.scoring import Lineup, Scorer
 from inference.versions import ActiveVersion
 from inference.workers_redis import Description, Heartbeat, LoadedModel
@@ -78,7 +77,7 @@ signals.worker_shutdown.connect(_end)
 def _plugins() -> LoadedPlugins:
     return loaded_plugins(
         settings.RTAI_PLUGINS,
-        provider=getattr(settings, "RTAI_PROVIDER", CPU),
+        provider=settings.RTAI_PROVIDER,
         observer=_Notes(),
         observe_tokens=metrics.BATCH_TOKENS.observe,
     )

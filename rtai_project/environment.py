@@ -164,6 +164,13 @@ VARIABLES = {
             _paths,
         ),
         Variable(
+            "RTAI_PROVIDER",
+            "cpu",
+            "cpu or cuda",
+            "What runs the models; a worker that cannot have it says so and loads none.",
+            _one_of("cpu", "cuda"),
+        ),
+        Variable(
             "RTAI_LOG_LEVEL",
             "info",
             "debug, info, warning or error",

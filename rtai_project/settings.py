@@ -24,6 +24,9 @@ RTAI_REDIS_URL = cast(str, environment.read("RTAI_REDIS_URL")) or connection_red
     DATA_DIR
 )
 RTAI_PLUGINS = cast(tuple[str, ...], environment.read("RTAI_PLUGINS"))
+RTAI_PROVIDER = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[
+    cast(str, environment.read("RTAI_PROVIDER"))
+]
 RTAI_MODEL_DIRS = (BASE_DIR / "plugins" / "models",)
 
 # Makes the first sink of every verdict; the others read what it leaves in the outbox.

@@ -19,6 +19,7 @@ GOOD = {
     "RTAI_TRUSTED_PROXIES": "10.0.0.0/8, ::1/128",
     "RTAI_SERVER": "uvicorn",
     "RTAI_PLUGINS": "mine.plugin.Spam",
+    "RTAI_PROVIDER": "cuda",
     "RTAI_LOG_LEVEL": "debug",
 }
 BAD = [
@@ -35,6 +36,7 @@ BAD = [
     ("RTAI_TRUSTED_PROXIES", "10.0.0.1/8"),
     ("RTAI_SERVER", "gunicorn"),
     ("RTAI_PLUGINS", "Spam"),
+    ("RTAI_PROVIDER", "quantum"),
     ("RTAI_LOG_LEVEL", "loud"),
 ]
 
