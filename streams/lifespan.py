@@ -79,14 +79,17 @@ class Gateway:
         )
         self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms)
         self._loops: list[asyncio.Task[None]] = []
-        self.ports = Ports(
+        self.ports = self._make_ports(RedisAdmission(url), RedisRemoval(url))
+
+    def _make_ports(self, admission: RedisAdmission, removal: RedisRemoval) -> Ports:
+        return Ports(
             hub=self.hub,
             bus=self.bus,
             audience=self.audience,
-            admission=RedisAdmission(url),
+            admission=admission,
             directory=self.directory,
             store=self.store,
-            removal=RedisRemoval(url),
+            removal=removal,
             presences=self.presences,
             dispatch=self.dispatcher.put,
             verify=lambda token: tokens_jwt.verify(

@@ -1,7 +1,4 @@
-"""One client's attachment: takes what its frames ask for, and answers them.
-
-Everything outside is a port, given once for the whole gateway.
-"""
+"""One client's attachment: takes what its frames ask for, and answers them."""
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -73,9 +70,8 @@ class Session:
     async def open(self) -> None:
         """Greets the client; raises Overloaded if its site's news cannot be heard."""
         await self._ports.audience.enter(self)
-        now_ms = self._ports.now_ms()
-        welcome = replies.welcome(self.id, HEARTBEAT_S, frames.MAX_FRAME_BYTES, now_ms)
-        self._say("welcome", welcome)
+        about = self.id, HEARTBEAT_S, frames.MAX_FRAME_BYTES, self._ports.now_ms()
+        self._say("welcome", replies.welcome(*about))
 
     async def close(self) -> None:
         """Takes the session off every list, whatever is away meanwhile."""
@@ -218,9 +214,7 @@ class Session:
             logger.info("A subscriber's mail or presence has to wait: %s", error)
 
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
-        await self._drop(frame.stream)
-
-    async def _drop(self, stream: str) -> None:
+        stream = frame.stream
         await self._leave(stream)
         self._say("unsubscribed", replies.unsubscribed(stream))
 
@@ -278,7 +272,7 @@ class Session:
             expires_ms=claims.exp * 1000,
         )
         for stream in [name for name in self.streams if not self.client.may_use(name)]:
-            await self._drop(stream)
+            await self._unsubscribe(frames.Unsubscribe(stream))
         self._say("refreshed", replies.refreshed(self.client.expires_ms))
 
     async def _generate(self, frame: frames.Generate) -> None:
