@@ -40,7 +40,7 @@ class Cached(Generic[T]):
         load: Callable[[], T],
         *,
         max_age_s: float = 0.5,
-        max_stale_s: float = math.inf,
+        max_stale_s: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url

@@ -26,9 +26,6 @@ from inference.workers_redis import Description, Heartbeat, LoadedModel
 
 logger = logging.getLogger(__name__)
 
-MAX_STALE_S = 30.0
-"""When the active versions are read anew even if nobody said that they changed."""
-
 
 @functools.cache
 def scorer() -> Scorer:
@@ -89,7 +86,6 @@ def _active() -> Cached[dict[str, ActiveVersion]]:
         settings.RTAI_REDIS_URL,
         versions_db.AREA,
         versions_db.active_versions,
-        max_stale_s=MAX_STALE_S,
     )
 
 
