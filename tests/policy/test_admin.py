@@ -1,0 +1,80 @@
+"""Moderators decide otherwise in the admin."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import redis
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from policy.models import ReviewRecord, VerdictRecord
+from policy.records_db import RecordWriter
+from streams import keys
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+PAGE = "/admin/policy/verdictrecord/"
+
+
+@pytest.fixture
+def held() -> VerdictRecord:
+    now = datetime.now(UTC)
+    return VerdictRecord.objects.create(
+        id="0" * 32,
+        site="demo",
+        stream="lobby",
+        author_id="user-1",
+        text="<b>Hm.</b>",
+        ref="r1",
+        accepted_at=now,
+        decided_at=now,
+        action="hold",
+    )
+
+
+def a_person(*permissions: str) -> Client:
+    person = User.objects.create_user("mo", is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+def decide(client: Client, action: str, record: VerdictRecord) -> str:
+    form = {"action": action, "_selected_action": [record.pk]}
+    return client.post(PAGE, form, follow=True).content.decode()
+
+
+def frames(valkey: redis.Redis) -> list[dict[str, object]]:
+    rows = valkey.zrange(keys.history("demo", "lobby"), 0, -1)
+    return [json.loads(str(row).partition("|")[2].split("\n")[0]) for row in rows]
+
+
+def test_an_approved_message_appears_and_can_be_taken_back(
+    valkey: redis.Redis, held: VerdictRecord
+) -> None:
+    moderator = a_person("view_verdictrecord", "add_reviewrecord")
+
+    assert "1 decided: allow." in decide(moderator, "approve", held)
+    assert [frame["type"] for frame in frames(valkey)] == ["message"]
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+    held.refresh_from_db()
+    assert (held.action, held.by, held.offset) == ("allow", "moderator", 1)
+
+    assert "1 decided: block." in decide(moderator, "block", held)
+    assert [frame["type"] for frame in frames(valkey)] == ["removed", "removed"]
+    assert ReviewRecord.objects.count() == 2
+
+
+def test_who_may_only_look_decides_nothing(valkey: redis.Redis, held: VerdictRecord) -> None:
+    decide(a_person("view_verdictrecord"), "approve", held)
+
+    assert frames(valkey) == []
+    assert not ReviewRecord.objects.exists()
+
+
+def test_texts_are_escaped(held: VerdictRecord) -> None:
+    page = a_person("view_verdictrecord").get(PAGE).content.decode()
+
+    assert "&lt;b&gt;Hm.&lt;/b&gt;" in page
+    assert "<b>Hm.</b>" not in page
