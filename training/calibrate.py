@@ -42,6 +42,22 @@ def fit_affine(logits: Floats, targets: Floats, weights: Floats) -> tuple[float,
     return float(np.clip(slope, 0.3, 4.0)), shift
 
 
+def fit_blend(own: Floats, evidence: Floats, targets: Floats, weights: Floats) -> Floats:
+    """Logistic weights: own logit, then each column of evidence (none below 0), then a shift."""
+    spread = np.maximum(evidence.std(axis=0), 1e-3)
+    inputs = np.column_stack([own, evidence / spread, np.ones(len(own))])
+    floor = np.zeros(inputs.shape[1])
+    floor[-1] = -np.inf
+    found = np.zeros(inputs.shape[1])
+    found[0] = 1.0
+    share = weights / weights.sum()
+    for _ in range(3000):
+        gradient = inputs.T @ (share * (sigmoid(inputs @ found) - targets)) + 1e-4 * found
+        found = np.maximum(found - 0.3 * gradient, floor)
+    found[1:-1] /= spread
+    return found
+
+
 def fit_classes(logits: Floats, truth: NDArray[np.int64]) -> tuple[float, Floats]:
     """Slope and shifts of exclusive classes, as if every class were as frequent."""
     size = logits.shape[1]

@@ -14,12 +14,12 @@ import onnx
 from numpy.typing import NDArray
 
 from training import verify
-from training.calibrate import balanced, fit_affine, fit_classes
+from training.calibrate import balanced, fit_affine, fit_blend, fit_classes
 from training.encode import numbers_of, shipped_tokenizer, write_tokenizer
 from training.encoder import Network
 from training.fit import predict
 from training.graph import Bytes, Ending, build
-from training.labels import MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
+from training.labels import HARMLESS, MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
 from training.quantise import observe
 from training.rows import Row
 from training.store import read_network, read_validation
@@ -60,7 +60,25 @@ def moderation_ending(logits: NDArray[np.float32], rows: Sequence[Row]) -> Endin
         if min((targets >= 0.5).sum(), (targets < 0.5).sum()) >= ENOUGH:
             found = fit_affine(logits[known, column].astype(np.float64), targets, weights)
             slopes[column], shifts[column] = found
-    return Ending(slopes, shifts, ceilings=_ceilings(), factors=_factors())
+    placed = logits * slopes + shifts
+    own, blend, shift = _harm_blend(placed.astype(np.float64), rows)
+    slopes[0], shifts[0] = slopes[0] * own, shifts[0] * own + shift
+    return Ending(slopes, shifts, blend=blend, ceilings=_ceilings(), factors=_factors())
+
+
+def _harm_blend(
+    placed: NDArray[np.float64], rows: Sequence[Row]
+) -> tuple[float, NDArray[np.float32], float]:
+    """`harm` from its own head and, as far as it helps, from the heads of the categories."""
+    known = [i for i, row in enumerate(rows) if "harm" in row.targets]
+    columns = [i for i, head in enumerate(MODERATION_HEADS) if head not in HARMLESS]
+    targets = np.array([rows[i].targets["harm"] for i in known])
+    weights = balanced(targets, np.ones(len(known)), POSITIVE_SHARE)
+    evidence = np.log1p(np.exp(np.clip(placed[np.ix_(known, columns)], -30.0, 30.0)))
+    found = fit_blend(placed[known, 0], evidence, targets, weights)
+    blend = np.zeros((len(MODERATION_HEADS), len(MODERATION_HEADS)), dtype=np.float32)
+    blend[columns, 0] = found[1:-1]
+    return float(found[0]), blend, float(found[-1])
 
 
 def _ceilings() -> list[int]:

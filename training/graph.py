@@ -20,11 +20,15 @@ Arrays = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What follows the logits: slope and shift a head, then probabilities and computed labels."""
+    """What follows the logits: slope and shift a head, a blend, probabilities, computed labels.
+
+    The blend is a matrix: how much each head's evidence (softplus of its logit) adds to each label.
+    """
 
     slopes: NDArray[np.float32]
     shifts: NDArray[np.float32]
     exclusive: bool = False
+    blend: NDArray[np.float32] | None = None
     ceilings: Sequence[int] = ()
     factors: Sequence[int] = ()
 
@@ -179,6 +183,9 @@ def _pool(graph: Graph, states: str, mask: str, below: str) -> str:
 def _finish(graph: Graph, logits: str, ending: Ending) -> None:
     steep = graph.node("Mul", logits, graph.constant(ending.slopes))
     placed = graph.node("Add", steep, graph.constant(ending.shifts))
+    if ending.blend is not None:
+        added = graph.node("MatMul", graph.node("Softplus", placed), graph.constant(ending.blend))
+        placed = graph.node("Add", placed, added)
     if ending.exclusive:
         scores = graph.node("Softmax", placed, axis=-1)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training import generate
@@ -16,22 +16,30 @@ from training.sources import MODERATION_CAPS
 
 BENIGN = ("self_dialogue", "clinc", "goemotions_pos", "civil_weak_neg", "coconot_contrast")
 VALIDATION_CAP = 400
-GENERATED_SHARE = 0.6
 SWAPPED, INTRODUCED, MIXED = 6000, 2500, 9000
 MISSPELT, RECASED = 0.12, 0.08
 
 
-def training_mix(rows: Sequence[Row], data: Path, seed: int) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How much of the real rows, and of the generated ones that topics ask for, one epoch takes."""
+
+    real: float = 1.0
+    made: float = 0.6
+
+
+def training_mix(rows: Sequence[Row], data: Path, seed: int, shares: Shares) -> list[Row]:
     """Real rows, generated ones, contrast and noise, shuffled; another seed, another epoch."""
     real = capped((row for row in rows if not is_validation(row.text)), MODERATION_CAPS, seed)
-    made = generate.generate(seed, GENERATED_SHARE)
+    real = real[: round(len(real) * shares.real)]
+    made = generate.generate(seed, shares.made)
     benign = [row for row in real if row.source in BENIGN]
     harmful = [row for row in [*real, *made] if row.targets.get("harm", 0.0) >= 0.7]
     safe = [row for row in made if row.targets["harm"] < 0.1]
     extra = [
-        *swapped(real, SWAPPED, seed),
-        *introduced(benign, INTRODUCED, seed),
-        *mixed([*benign, *safe[:6000]], harmful, MIXED, seed),
+        *swapped(real, round(SWAPPED * shares.real), seed),
+        *introduced(benign, round(INTRODUCED * shares.real), seed),
+        *mixed([*benign, *safe[:6000]], harmful, round(MIXED * shares.real), seed),
         *lexicon_rows(data, seed),
     ]
     everything = [row for row in drop_held_out([*real, *made, *extra]) if row.text.strip()]

@@ -11,10 +11,10 @@ from training.encoder import start_network
 from training.fit import Encoded
 from training.holdout import assert_none_held_out, drop_held_out
 from training.labels import BOOST, IMPORTANCE, MODERATION_HEADS
-from training.mix import training_mix, validation_mix
+from training.mix import Shares, training_mix, validation_mix
 from training.rows import Row
 from training.sources import moderation_rows
-from training.store import write_run
+from training.store import read_weights, write_run
 
 
 def arguments() -> argparse.Namespace:
@@ -24,6 +24,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and result")
     parser.add_argument("--limit", type=int, default=0, help="so many rows an epoch only")
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--start", type=Path, help="finished run or checkpoint to go on from")
+    parser.add_argument("--rate", type=float, default=1.5e-4, help="highest learning rate")
+    parser.add_argument("--real", type=float, default=1.0, help="share of the real rows an epoch")
+    parser.add_argument("--made", type=float, default=0.6, help="share of the generated rows")
     parser.add_argument("--minutes", type=float, default=0.0, help="time allowed; 0: no limit")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=96, help="longest text in tokens")
@@ -34,7 +38,8 @@ def arguments() -> argparse.Namespace:
 
 def epoch(rows: list[Row], asked: argparse.Namespace, number: int) -> Encoded:
     """One epoch's texts, none of them held out."""
-    mix = training_mix(rows, asked.data, asked.seed + number)[: asked.limit or None]
+    shares = Shares(asked.real, asked.made)
+    mix = training_mix(rows, asked.data, asked.seed + number, shares)[: asked.limit or None]
     assert_none_held_out(mix)
     print(f"epoch {number + 1}: {len(mix)} rows", flush=True)
     return encode(mix, MODERATION_HEADS, asked.tokens, IMPORTANCE, BOOST)
@@ -48,9 +53,12 @@ def main() -> None:
     validation = validation_mix(rows, asked.seed)
     print(f"{len(rows)} rows, {len(validation)} of them for validation")
     network = start_network(len(MODERATION_HEADS))
+    if asked.start:
+        network.load_state_dict(read_weights(asked.start))
     plan = learning.Plan(
         epochs=asked.epochs,
         batch=asked.batch,
+        rate=asked.rate,
         minutes=asked.minutes,
         seed=asked.seed,
         threads=asked.threads,

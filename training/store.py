@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from training.encoder import Network
 from training.rows import Row, read
@@ -30,6 +31,12 @@ def read_network(folder: Path) -> Network:
     network = Network(len(weights["heads.bias"]), state["layers"])
     network.load_state_dict(weights)
     return network.eval()
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The weights in a run's network or in a checkpoint."""
+    weights: dict[str, Tensor] = torch.load(path, weights_only=True)["network"]
+    return weights
 
 
 def read_validation(folder: Path) -> list[Row]:

@@ -18,7 +18,7 @@ from training.labels import MODERATION_HEADS, mentions_minor
 from training.rows import Row
 
 FOLDER = Path(__file__).parent
-FILES = ("threats", "hate", "sexual", "selfharm", "violence", "illicit", "spam", "prose")
+FILES = ("threats", "hate", "sexual", "selfharm", "violence", "illicit", "spam", "prose", "subtle")
 _HEADER = re.compile(r"\[([^|\]]+)\|([^|\]]+)\|([^|\]]*)(?:\|([^\]]*))?\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _SPACES = re.compile(r"\s+(?=[\s,.!?])|^\s+|\s+$")
