@@ -116,8 +116,7 @@ class Audience:
                 self._hand_over(member, mail)
 
     async def check(self) -> None:
-        """Forgets what was delivered, looks after late verdicts, leaves idle sites."""
-        await self._forget_delivered()
+        """Looks after late verdicts and leaves idle sites; raises Overloaded."""
         if late := [member for member in self._members() if self._is_late(member)]:
             await self.deliver_mail(late)
         for site in [site for site, users in self._sites.items() if not users]:
@@ -130,7 +129,8 @@ class Audience:
         key = (member.site, member.user, mail.id)
         member.take_verdict(mail.id, frame, lambda: self._delivered.add(key))
 
-    async def _forget_delivered(self) -> None:
+    async def forget_delivered(self) -> None:
+        """Takes what was delivered out of the mailboxes; raises Overloaded and tries again."""
         delivered, self._delivered = self._delivered, set()
         if not delivered:
             return

@@ -1,6 +1,8 @@
 """Which verdicts a session waits for, and which it has had: each is handed over once."""
 
 MAX_SEEN = 256
+MAX_WAIT_MS = 120_000
+"""How long a verdict is waited for that does not come by itself."""
 
 
 class Awaited:
@@ -26,6 +28,11 @@ class Awaited:
         if len(self._seen) > MAX_SEEN:
             del self._seen[next(iter(self._seen))]
         return True
+
+    def forget(self, now_ms: int) -> None:
+        """Waits no longer for verdicts that are long overdue."""
+        while self._waiting and next(iter(self._waiting.values())) < now_ms - MAX_WAIT_MS:
+            del self._waiting[next(iter(self._waiting))]
 
     @property
     def since(self) -> int | None:

@@ -167,7 +167,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if gateway.draining:
             raise Rejected(close(CloseCode.SHUTDOWN, "Shutting down.", retry_after_ms=1_000))
         try:
-            await gateway.ports.store.open(client, gateway.id)
+            async with gateway.ports.gate:
+                await gateway.ports.store.open(client, gateway.id)
         except Banned as error:
             raise Rejected(close(CloseCode.BANNED, error.detail)) from error
         except TooManyConnections as error:

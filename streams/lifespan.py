@@ -49,6 +49,8 @@ SWEEP_S = 1.0
 LIMITS_S = 2.0
 MAIL_S = 0.25
 STOP_S = 1.0
+MAX_ASKING = 128
+"""Sessions that ask Redis at the same time; the others wait their turn."""
 DRAIN_BATCHES = 20
 DRAIN_S = 5.0
 """In how many batches, and over how long, a draining gateway sends its clients away."""
@@ -97,6 +99,7 @@ class Gateway:
             ),
             now_ms=tasks.now_ms,
             clock=time.monotonic,
+            gate=asyncio.Semaphore(MAX_ASKING),
             sent=_count_sent,
         )
 
@@ -110,7 +113,8 @@ class Gateway:
             _every(TICK_S, self._tick, "tick"),
             _every(1.0, lambda: in_thread(self.lease.renew), "lease"),
             _every(2.0, self.hub.check, "positions"),
-            _every(MAIL_S, self.audience.check, "mail"),
+            _every(MAIL_S, self.audience.forget_delivered, "mail"),
+            _every(2.0, self.audience.check, "late verdicts"),
             _every(REFRESH_S, lambda: in_thread(self.directory.refresh), "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
             _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),

@@ -1,5 +1,6 @@
 """What all sessions of a gateway share: everything they do to the world goes through here."""
 
+from asyncio import Semaphore
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,5 +31,7 @@ class Ports:
     verify: Callable[[str], Claims]
     now_ms: Callable[[], int]
     clock: Callable[[], float]
+    gate: Semaphore
+    """Whoever holds it may ask Redis; it keeps a storm of clients from exhausting connections."""
     sent: Callable[[str, int], None]
     """Counts frames to clients by type."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from inference.errors import RtaiError
+from streams.frames import Position
 from streams.verdict_frames import dumps, rfc3339
 
 PING = '{"type":"ping"}'
@@ -23,13 +24,13 @@ def welcome(session: str, heartbeat_s: float, max_frame_bytes: int, now_ms: int)
     )
 
 
-def subscribed(stream: str, epoch: str, offset: int, recovered: bool) -> str:
-    """`offset` is the stream's position; missed frames follow and end there."""
+def subscribed(stream: str, at: Position, recovered: bool) -> str:
+    """`at` is the stream's position; missed frames follow and end there."""
     return _frame(
         "subscribed",
         stream=stream,
-        epoch=epoch,
-        offset=offset,
+        epoch=at.epoch,
+        offset=at.offset,
         recovered=recovered,
         running=[],
     )

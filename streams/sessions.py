@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from inference.errors import Forbidden, NotFound, Overloaded, RtaiError, Unsupported
@@ -80,7 +81,8 @@ class Session:
         for name in list(self.streams):
             await self._leave(name)
         try:
-            await self._ports.store.close(self.client)
+            async with self._ports.gate:
+                await self._ports.store.close(self.client)
         except Overloaded as error:
             logger.info("A session is left to its lease: %s", error)
 
@@ -112,6 +114,7 @@ class Session:
     def tick(self) -> None:
         """Looks after the token's end, a stalled client and the heartbeat."""
         stalled = self.outbox.writing_since
+        self._awaited.forget(self._ports.now_ms())
         if self._ports.now_ms() >= self.client.expires_ms:
             self.end(close(CloseCode.TOKEN_EXPIRED, "The token has expired.", retry_after_ms=0))
         elif stalled is not None and self._ports.clock() - stalled >= STALL_S:
@@ -141,6 +144,8 @@ class Session:
         if isinstance(frame, Refused):
             self._say("error", replies.error(frame.error, frame.ref))
             return frame.error
+        if isinstance(frame, frames.Pong):
+            return None
         try:
             await _SERVERS[type(frame)](self, frame)
         except RtaiError as error:
@@ -170,7 +175,8 @@ class Session:
             accepted_ms=now_ms,
             deadline_ms=now_ms + stream.deadline_ms,
         )
-        admitted = await self._ports.admission.admit(message, self.client)
+        async with self._ports.gate:
+            admitted = await self._ports.admission.admit(message, self.client)
         self._say("accepted", replies.accepted(frame.ref, admitted.id, frame.stream))
         if admitted.verdict is not None:
             self._repeat_verdict(frame.ref, admitted.id, admitted.verdict)
@@ -192,23 +198,18 @@ class Session:
         self.streams[frame.stream] = stream
         try:
             if fresh:
-                await self._ports.store.attach(self.client, frame.stream)
-            await self._ports.hub.subscribe(
-                self,
-                stream,
-                frame.since,
-                frame.recent,
-                lambda at, recovered: replies.subscribed(
-                    frame.stream, at.epoch, at.offset, recovered
-                ),
-            )
+                async with self._ports.gate:
+                    await self._ports.store.attach(self.client, frame.stream)
+            answer = partial(replies.subscribed, frame.stream)
+            await self._ports.hub.subscribe(self, stream, frame.since, frame.recent, answer)
         except RtaiError:
             self.streams.pop(frame.stream, None)
             raise
         try:
-            await self._ports.audience.deliver_mail([self])
-            if fresh:
-                await self._ports.presences.join(self.client, frame.stream)
+            async with self._ports.gate:
+                await self._ports.audience.deliver_mail([self])
+                if fresh:
+                    await self._ports.presences.join(self.client, frame.stream)
         except Overloaded as error:
             # The subscription stands; late verdicts are looked for again.
             logger.info("A subscriber's mail or presence has to wait: %s", error)
@@ -224,8 +225,9 @@ class Session:
         if self.streams.pop(stream, None) is None:
             return
         try:
-            await self._ports.store.detach(self.client, stream)
-            await self._ports.presences.leave(self.client, stream)
+            async with self._ports.gate:
+                await self._ports.store.detach(self.client, stream)
+                await self._ports.presences.leave(self.client, stream)
         except Overloaded as error:
             logger.info("A subscription is left to its lease: %s", error)
 
@@ -281,9 +283,6 @@ class Session:
     async def _no_generation(self, frame: frames.Cancel | frames.Resume) -> None:
         raise NotFound("There is no such generation.")
 
-    async def _pong(self, frame: frames.Pong) -> None:
-        """That it came is all."""
-
 
 _SERVERS: Mapping[type, Callable[[Session, Any], Awaitable[None]]] = {
     frames.Send: Session._send,
@@ -296,5 +295,4 @@ _SERVERS: Mapping[type, Callable[[Session, Any], Awaitable[None]]] = {
     frames.Generate: Session._generate,
     frames.Cancel: Session._no_generation,
     frames.Resume: Session._no_generation,
-    frames.Pong: Session._pong,
 }

@@ -73,9 +73,9 @@ async def test_a_delivered_verdict_leaves_the_mailbox_once_redis_is_there() -> N
     case.verdict("ann")
     case.mailboxes.away = True
     with pytest.raises(Overloaded):
-        await case.audience.check()
+        await case.audience.forget_delivered()
     case.mailboxes.away = False
-    await case.audience.check()
+    await case.audience.forget_delivered()
 
     assert case.mailboxes.removed == {("demo", "ann", "m1")}
 

@@ -1,4 +1,4 @@
-from streams.awaited import MAX_SEEN, Awaited
+from streams.awaited import MAX_SEEN, MAX_WAIT_MS, Awaited
 
 
 def test_a_verdict_is_taken_once() -> None:
@@ -16,6 +16,17 @@ def test_a_persons_later_decision_is_taken_too() -> None:
     awaited.take("1", "hold")
 
     assert awaited.take("1", "allow by moderator")
+
+
+def test_what_never_comes_is_forgotten() -> None:
+    awaited = Awaited()
+    awaited.wait("1", 100)
+    awaited.wait("2", 200)
+    awaited.forget(MAX_WAIT_MS + 150)
+    assert awaited.since == 200
+
+    awaited.forget(MAX_WAIT_MS + 300)
+    assert awaited.since is None
 
 
 def test_only_the_last_verdicts_are_remembered() -> None:

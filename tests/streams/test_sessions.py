@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -67,6 +68,7 @@ class Case:
             verify=self._verify,
             now_ms=self.clock.ms,
             clock=self.clock,
+            gate=asyncio.Semaphore(8),
             sent=lambda kind, count: None,
         )
 
