@@ -1,7 +1,6 @@
 """Reads for the dashboard what Redis holds: sessions, undecided messages, workers."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import redis
 
@@ -13,7 +12,7 @@ from streams import keys as stream_keys
 
 def read(client: "redis.Redis", sites: Sequence[str]) -> Live:
     """One look; raises redis.RedisError."""
-    seconds, micros = cast(tuple[int, int], client.time())
+    seconds, micros = client.time()
     now = seconds * 1000 + micros // 1000
     pipeline = client.pipeline(transaction=False)
     for site in sites:

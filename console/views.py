@@ -172,7 +172,7 @@ def _status(ready: status.Ready) -> status.Status:
 
 
 def _recent() -> status.Recent:
-    found = cache.get("console.recent")
+    found: status.Recent | None = cache.get("console.recent")
     if found is None:
         found = status_db.recent(timezone.now())
         cache.set("console.recent", found, HOUR_S)
@@ -205,7 +205,7 @@ def demo_page(request: HttpRequest) -> HttpResponseBase:
     host = request.get_host()
     # 'self' does not cover WebSockets in every browser.
     sources = {"connect-src": ["'self'", f"ws://{host}", f"wss://{host}"]}
-    page: Callable[[HttpRequest], HttpResponse] = csp_update(sources)(_demo_page)
+    page: Callable[[HttpRequest], HttpResponseBase] = csp_update(sources)(_demo_page)
     return page(request)
 
 

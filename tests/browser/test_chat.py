@@ -1,7 +1,7 @@
 """Two visitors chat on the demo page of the real product."""
 
+import itertools
 import re
-import secrets
 
 import pytest
 from playwright.sync_api import expect
@@ -10,12 +10,17 @@ from tests.browser.windows import Window, Windows
 from tests.product import Product
 
 THREAT = "I will kill you, you worthless idiot. I know where you live and I will shoot you."
-KEPT_BACK = re.compile("Not sent: breaks the rules|Waiting for a moderator")
+REFUSED = re.compile(r"Not sent: breaks the rules \(.*threats.*\)")
+
+
+NAMES = ("Maria", "Tom", "Aisha", "Pedro", "Yuki", "Lena", "Omar", "Grace", "Ivan", "Chloe")
+_pairs = itertools.permutations(NAMES, 2)
 
 
 def fresh(text: str) -> str:
-    """A text that no other test wrote."""
-    return f"{text} {secrets.token_hex(3)}"
+    """A text that no other test wrote, and that no model takes for spam."""
+    first, second = next(_pairs)
+    return f"{text} Hello to {first} and {second}!"
 
 
 def test_a_friendly_message_arrives_in_the_other_window(ann: Window, bob: Window) -> None:
@@ -32,10 +37,10 @@ def test_a_friendly_message_arrives_in_the_other_window(ann: Window, bob: Window
 def test_a_threatening_message_reaches_nobody_and_its_author_sees_why(
     ann: Window, bob: Window
 ) -> None:
-    after = fresh("And a friendly word after it.")
+    after = fresh("Have a lovely evening.")
 
     ann.say(THREAT)
-    ann.is_told(THREAT, KEPT_BACK)
+    ann.is_told(THREAT, REFUSED)
     ann.say(after)
 
     bob.sees(after)
@@ -43,7 +48,7 @@ def test_a_threatening_message_reaches_nobody_and_its_author_sees_why(
 
 
 def test_what_others_write_is_announced_and_history_is_not(ann: Window, bob: Window) -> None:
-    text = fresh("Something new.")
+    text = fresh("I have good news.")
     expect(bob.log).to_have_attribute("aria-live", "polite")
     expect(bob.log).to_have_attribute("aria-relevant", "additions")
 
@@ -54,7 +59,7 @@ def test_what_others_write_is_announced_and_history_is_not(ann: Window, bob: Win
 
 
 def test_a_reload_keeps_the_visitor_the_draft_and_what_was_said(ann: Window) -> None:
-    text = fresh("Before the reload.")
+    text = fresh("What a nice day.")
     ann.say(text)
     ann.is_told(text, "Sent")
     name = ann.page.locator(".who span").inner_text()
@@ -73,7 +78,7 @@ def test_two_windows_of_one_browser_are_two_visitors(
     windows: Windows, ann: Window, product: Product
 ) -> None:
     other = windows.beside(ann).open_chat(f"{product.url}/demo/")
-    text = fresh("From the first window.")
+    text = fresh("Welcome, everybody.")
 
     ann.say(text)
 
@@ -83,7 +88,7 @@ def test_two_windows_of_one_browser_are_two_visitors(
 
 
 def test_someone_who_types_is_mentioned(ann: Window, bob: Window) -> None:
-    text = fresh("So that my name is known.")
+    text = fresh("I am glad to be here.")
     ann.say(text)
     bob.sees(text)
 
@@ -94,10 +99,11 @@ def test_someone_who_types_is_mentioned(ann: Window, bob: Window) -> None:
 
 
 def test_a_new_name_is_shown_with_the_next_message(ann: Window, bob: Window) -> None:
-    text = fresh("Guess who.")
+    text = fresh("I have a new name.")
     ann.page.get_by_role("button", name="Your name").click()
     ann.page.get_by_role("textbox", name="Your name").fill("Ann Other")
-    ann.page.get_by_role("button", name="Save").click()
+    with ann.page.expect_response("**/widget/v1/token"):
+        ann.page.get_by_role("button", name="Save").click()
     expect(ann.page.locator(".who")).to_be_focused()
 
     ann.say(text)
@@ -107,7 +113,7 @@ def test_a_new_name_is_shown_with_the_next_message(ann: Window, bob: Window) -> 
 
 
 def test_the_whole_chat_works_by_keyboard(ann: Window, bob: Window) -> None:
-    text = fresh("Without a mouse.")
+    text = fresh("I wrote this by hand.")
     keyboard = ann.page.keyboard
     ann.page.locator("body").press("Tab")
     for _ in range(20):
@@ -117,10 +123,12 @@ def test_the_whole_chat_works_by_keyboard(ann: Window, bob: Window) -> None:
 
     keyboard.type(text)
     keyboard.press("Shift+Enter")
-    keyboard.type("on two lines")
+    keyboard.type("and so is that")
     keyboard.press("Enter")
 
-    expect(bob.log.locator(".text").last).to_have_text(f"{text}\non two lines", use_inner_text=True)
+    expect(bob.log.locator(".text").last).to_have_text(
+        f"{text}\nand so is that", use_inner_text=True
+    )
     keyboard.press("Shift+Tab")
     assert ann.log.evaluate("log => log.getRootNode().activeElement === log")
 
@@ -134,13 +142,11 @@ def test_the_whole_chat_works_by_keyboard(ann: Window, bob: Window) -> None:
         pytest.param("w" * 300, id="one long word"),
     ],
 )
-def test_unusual_texts_are_shown_as_they_were_written(
-    ann: Window, bob: Window, text: str
-) -> None:
+def test_unusual_texts_are_shown_as_they_were_written(ann: Window, text: str) -> None:
     ann.say(text)
 
-    bob.sees(text)
-    assert bob.log.evaluate("log => log.scrollWidth <= log.clientWidth")
+    ann.sees(text)
+    assert ann.log.evaluate("log => log.scrollWidth <= log.clientWidth")
 
 
 def test_a_text_that_is_too_long_is_not_sent(ann: Window) -> None:
@@ -163,13 +169,13 @@ def test_examples_fill_the_box_and_are_not_sent(ann: Window) -> None:
 
 
 def test_new_messages_do_not_move_a_reader_who_scrolled_up(ann: Window, bob: Window) -> None:
-    for number in range(6):
-        ann.say(fresh(f"{number} " + "line\n" * 6))
-    last = fresh("The last of many.")
+    for _ in range(6):
+        ann.say(fresh("Roses are red,\nviolets are blue,\nthe sea is wide\nand so are you.\n"))
+    last = fresh("That was my poem.")
     ann.say(last)
     bob.sees(last)
     bob.log.evaluate("log => { log.scrollTop = 0 }")
-    text = fresh("Below the fold.")
+    text = fresh("One more thing: thank you.")
 
     ann.say(text)
 

@@ -18,7 +18,9 @@ FAKE = """async ([options]) => {
     }
     send(text) { this.sent.push(JSON.parse(text)); }
     close(code) { this.closed = code; }
-    say(...frames) { this.onmessage({ data: frames.map((each) => JSON.stringify(each)).join("\\n") }); }
+    say(...frames) {
+      this.onmessage({ data: frames.map((each) => JSON.stringify(each)).join("\\n") });
+    }
     drop(code = 1006, reason = "") { this.onclose({ code, reason }); }
   }
   lab.client = new module.Client({
@@ -72,7 +74,7 @@ class Lab:
         at = {"stream": "lobby", "epoch": epoch, "offset": offset, "recovered": recovered}
         self.say({"type": "subscribed", **at})
 
-    def pass_ms(self, milliseconds: float) -> None:
+    def pass_ms(self, milliseconds: int) -> None:
         """Time passes."""
         self.page.clock.run_for(milliseconds)
 
@@ -357,6 +359,6 @@ def test_an_error_takes_its_message_out(live: Lab) -> None:
 def test_events_of_an_old_connection_are_ignored(live: Lab) -> None:
     live.drop()
     live.do("lab.sockets[0].onclose({ code: 4503, reason: '' })")
-    live.do("lab.sockets[0].onmessage({ data: '{\"type\":\"ping\"}' })")
+    live.do('lab.sockets[0].onmessage({ data: \'{"type":"ping"}\' })')
 
     assert live.state == "waiting"

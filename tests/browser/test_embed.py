@@ -89,9 +89,7 @@ def test_the_widget_works_on_an_allowed_origin_under_a_strict_policy(
     )
 
 
-def test_the_token_is_in_no_address(
-    windows: Windows, product: Product
-) -> None:
+def test_the_token_is_in_no_address(windows: Windows, product: Product) -> None:
     window = windows.new()
     addresses: list[str] = []
     window.page.on("request", lambda request: addresses.append(request.url))

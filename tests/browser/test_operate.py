@@ -30,7 +30,7 @@ def manage(product: Product, *arguments: str) -> str:
 def next_version(product: Product, tmp_path: Path) -> str:
     """The active moderation model again, under another version."""
     manifests = (ROOT / "plugins" / "models").glob("*/manifest.json")
-    found = next(path for path in manifests if json.loads(path.read_text())["plugin"] == "moderation")
+    found = {json.loads(path.read_text())["plugin"]: path for path in manifests}["moderation"]
     folder = tmp_path / "next"
     shutil.copytree(found.parent, folder)
     manifest = json.loads(found.read_text()) | {"version": "99.0.0"}
@@ -44,19 +44,19 @@ def test_a_model_version_is_switched_in_the_middle_of_a_conversation(
 ) -> None:
     manage(product, "limits", "off", "user.messages")
     before = re.search(r"\S+@\S+", operator.page.locator("#active").inner_text())
-    texts = [fresh(f"Sentence {number} of a friendly story.") for number in range(12)]
+    texts = [fresh("Once upon a time we were all good friends.") for _ in range(12)]
 
     for number, text in enumerate(texts):
         ann.say(text)
         if number == 4:
             manage(product, "models", "activate", next_version)
     for text in texts:
-        ann.is_told(text, "Sent") if text == texts[-1] else bob.sees(text)
+        bob.sees(text)
 
     assert before is not None
     assert [text for text in bob.texts() if text in texts] == texts
     expect(operator.page.locator("#worker-rows")).to_contain_text("@99.0.0", timeout=30_000)
-    last = fresh("Judged by the new version.")
+    last = fresh("And they lived happily ever after.")
     ann.say(last)
     bob.sees(last)
 
@@ -65,13 +65,13 @@ def test_a_rate_limit_lowered_in_the_admin_bites_at_once(
     ann: Window, operator: Window, product: Product
 ) -> None:
     page = operator.page
-    first, second, third = fresh("One."), fresh("Two."), fresh("Three.")
+    first, second, third = map(fresh, ("Good morning.", "How are you?", "I am fine."))
     page.goto(f"{product.url}/admin/streams/ratelimit/")
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="user.messages"))
     row.get_by_role("textbox").fill("1/1m")
     row.get_by_role("checkbox").last.check()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("was changed successfully").or_(page.get_by_text("in force"))).to_be_visible()
+    expect(page.locator(".messagelist")).to_be_visible()
 
     ann.say(first)
     ann.is_told(first, "Sent")
@@ -80,47 +80,61 @@ def test_a_rate_limit_lowered_in_the_admin_bites_at_once(
     ann.is_told(second, re.compile(r"too many messages\. Try again in \d+ s\."))
     ann.item(second).get_by_role("button", name="Edit").click()
     expect(ann.box).to_have_value(second)
-    manage(product, "limits", "set", "user.messages", "100/10s")
+    manage(product, "limits", "off", "user.messages")
     ann.say(third)
     ann.is_told(third, "Sent")
 
 
-def test_a_rule_tightened_in_the_admin_tells_the_author_which_it_was(
-    ann: Window, bob: Window, operator: Window, product: Product
-) -> None:
-    page, text = operator.page, "Die, you filthy animal. I will shoot you."
+def set_spam_rule(operator: Window, product: Product, threshold: str, action: str) -> None:
+    """Changes the default policy's rule `spam` on the admin's page."""
+    page = operator.page
     page.goto(f"{product.url}/admin/policy/policyrecord/")
-    page.get_by_role("link", name="default").click()
+    page.get_by_role("link", name="default", exact=True).click()
+    expect(page.locator("input[name='rules-0-name']")).to_be_visible()
     names = page.locator("input[name$='-name']")
-    at = [names.nth(n).input_value() for n in range(names.count())].index("threats")
-    page.locator(f"input[name='rules-{at}-threshold']").fill("0.3")
+    at = [names.nth(n).input_value() for n in range(names.count())].index("spam")
+    page.locator(f"input[name='rules-{at}-threshold']").fill(threshold)
+    page.locator(f"select[name='rules-{at}-action']").select_option(action)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator(".messagelist")).to_contain_text("changed successfully")
 
-    def is_stopped() -> bool:
-        ann.say(text)
-        note = ann.item(text).last.locator(".note")
-        expect(note).to_have_text(re.compile("Not sent|Sent|Waiting for a moderator"))
-        return "breaks the rules (threats" in note.inner_text()
 
-    until(is_stopped, 10, "the rule applies")
-    item, better = ann.item(text).last, fresh("I am sorry. Have a good day.")
-    item.get_by_role("button", name="Edit").click()
-    expect(ann.box).to_have_value(text)
-    ann.say(better)
-    bob.sees(better)
-    assert text not in bob.texts()
+def says_until(window: Window, told: str) -> str:
+    """Says friendly things until one is answered like that; the text of the one that was."""
+    said: list[str] = []
+
+    def answered() -> bool:
+        said.append(fresh("What a wonderful evening."))
+        window.say(said[-1])
+        window.is_told(said[-1], re.compile("Sent|Not sent|Waiting"))
+        return told in window.item(said[-1]).locator(".note").inner_text()
+
+    until(answered, 20, told)
+    return said[-1]
 
 
-def test_a_restart_of_the_server_loses_nothing(
-    ann: Window, bob: Window, product: Product
+def test_a_rule_changed_in_the_admin_applies_and_the_author_may_send_again(
+    ann: Window, bob: Window, operator: Window, product: Product
 ) -> None:
-    before, during, after = fresh("Before."), fresh("During."), fresh("After.")
+    set_spam_rule(operator, product, "0", "block")
+    refused = says_until(ann, "Not sent: breaks the rules (spam)")
+    set_spam_rule(operator, product, "0.95", "hold")
+    sent = says_until(ann, "Sent")
+
+    ann.item(refused).get_by_role("button", name="Send again").click()
+
+    ann.is_told(refused, "Sent")
+    bob.sees(refused)
+    assert [text for text in bob.texts() if text in (sent, refused)] == [sent, refused]
+
+
+def test_a_restart_of_the_server_loses_nothing(ann: Window, bob: Window, product: Product) -> None:
+    before, during, after = map(fresh, ("See you soon.", "I am here.", "Welcome back."))
     ann.say(before)
     bob.sees(before)
 
     bob.context.set_offline(True)
-    for server in product.children("rtai_project.asgi"):
+    for server in product.children("server_"):
         server.kill()
     expect(ann.page.locator(".live")).to_have_text("Connecting", timeout=10_000)
     ann.say(during)
@@ -142,7 +156,7 @@ def test_a_restart_of_the_server_loses_nothing(
 def test_a_session_ended_by_the_operator_comes_to_an_end(
     ann: Window, operator: Window, product: Product
 ) -> None:
-    text = fresh("The one to be sent away.")
+    text = fresh("I enjoy this chat.")
     ann.say(text)
     ann.is_told(text, "Sent")
     name = ann.page.locator(".who span").inner_text()
@@ -151,10 +165,10 @@ def test_a_session_ended_by_the_operator_comes_to_an_end(
     row = page.get_by_role("row").filter(has_text=name)
     expect(row).to_have_count(1)
     row.get_by_role("checkbox").check()
-    page.locator("select[name=action]").select_option(label="Disconnect")
-    page.get_by_role("button", name="Go").click()
+    page.get_by_label("With the chosen").select_option(value="disconnect")
+    page.get_by_role("button", name="Apply").click()
 
-    expect(ann.page.get_by_text("You can no longer take part in this chat.")).to_be_visible()
+    expect(ann.page.locator(".banner")).to_have_text("You can no longer take part in this chat.")
     expect(ann.box).to_be_disabled()
 
 
@@ -162,7 +176,7 @@ def test_the_dashboard_shows_what_happens_now(
     ann: Window, operator: Window, product: Product
 ) -> None:
     page = operator.page
-    text = fresh("Counted.")
+    text = fresh("What a beautiful song.")
 
     ann.say(text)
     ann.is_told(text, "Sent")

@@ -112,9 +112,7 @@ def test_a_removed_message_is_forgotten(thread: Thread) -> None:
 
 def test_published_messages_stand_in_the_streams_order(thread: Thread) -> None:
     thread.post("r1", "mine")
-    thread.apply(
-        accepted("r1", "m2"), message("m1", 1, "first", "bob"), message("m2", 2, "mine")
-    )
+    thread.apply(accepted("r1", "m2"), message("m1", 1, "first", "bob"), message("m2", 2, "mine"))
     thread.apply(message("m4", 4, "fourth", "bob"), message("m3", 3, "third", "bob"))
 
     assert [text for text, _ in thread.shown()] == ["first", "mine", "third", "fourth"]

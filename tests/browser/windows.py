@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+)
 
 WATCH = """
 addEventListener("securitypolicyviolation", (event) =>
@@ -100,7 +107,7 @@ class Windows:
 
     def new(self, width: int = 1280, height: int = 900, **options: Any) -> Window:
         """A window of a browser that knows nothing yet."""
-        size = {"width": width, "height": height}
+        size = ViewportSize(width=width, height=height)
         window = Window(self._browser.new_context(viewport=size, **options).new_page())
         self._open.append(window)
         return window
