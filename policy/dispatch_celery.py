@@ -83,8 +83,10 @@ class Dispatcher:
 
     async def _send_loop(self) -> None:
         while True:
+            # Not `wait_for`: before Python 3.12 it may swallow a cancellation.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TICK_S)
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
             self._wake.clear()
             while batch := self._batcher.take(self._clock()):
                 await self._send(batch)

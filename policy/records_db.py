@@ -38,6 +38,7 @@ class RecordWriter:
         """Writes until told to stop; whatever fails is tried again."""
         while not stop.is_set():
             try:
+                close_old_connections()
                 self.write_once()
             except (redis.RedisError, DatabaseError, OSError) as error:
                 logger.warning("Verdicts wait in Redis, they could not be stored: %s", error)
@@ -46,7 +47,6 @@ class RecordWriter:
 
     def write_once(self, block_ms: int = BLOCK_MS) -> int:
         """Stores one batch and returns its size; raises what Redis or the database raises."""
-        close_old_connections()
         entries = self._take(block_ms)
         if entries:
             store(fields for _, fields in entries)

@@ -152,3 +152,6 @@ class SessionView(models.Model):
         managed = False
         verbose_name = "session"
         default_permissions = ("view", "change")
+
+    def __str__(self) -> str:
+        return "live sessions"

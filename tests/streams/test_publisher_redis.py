@@ -35,7 +35,9 @@ class Listener:
     """Hears what the channel layer's groups would hear."""
 
     def __init__(self, url: str, *groups: str) -> None:
-        self._pubsub = redis.Redis.from_url(url).pubsub(ignore_subscribe_messages=True)
+        self._pubsub = redis.Redis.from_url(url).pubsub(  # type: ignore[no-untyped-call]
+            ignore_subscribe_messages=True
+        )
         self._pubsub.subscribe(*[f"rtai__group__{group}" for group in groups])
         for _ in groups:
             self._pubsub.get_message(timeout=2)
@@ -142,7 +144,7 @@ def test_a_decided_message_is_pending_no_more(
 
     assert valkey.zcard(policy_keys.PENDING) == 0
     assert valkey.zcard(policy_keys.DEADLINES) == 0
-    assert 0 < cast(int, valkey.pttl(policy_keys.message(message.id))) <= 600_000
+    assert 0 < valkey.pttl(policy_keys.message(message.id)) <= 600_000
 
 
 def test_history_keeps_as_many_frames_as_its_stream_says(
