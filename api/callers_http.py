@@ -14,8 +14,7 @@ from django.utils import timezone
 from ninja.security import HttpBearer
 
 from inference.errors import Forbidden, NotFound, Unauthorized
-from rtai_project import keyring
-from streams import addresses, scopes
+from streams import addresses, api_keys, scopes
 from streams.directory_db import CachedDirectory
 from streams.models import ApiKey
 
@@ -72,7 +71,7 @@ def caller(key: str) -> Caller:
 
     The key is looked up by its hash, which tells a guesser nothing by the time it takes.
     """
-    digest, now = keyring.digest(key.strip()), timezone.now()
+    digest, now = api_keys.digest(key.strip()), timezone.now()
     valid = Q(expires_at=None) | Q(expires_at__gt=now)
     rows = ApiKey.objects.filter(valid, digest=digest, revoked_at=None, site__active=True)
     row = rows.first()
@@ -97,7 +96,7 @@ def address_of(request: HttpRequest) -> str:
     peer = str(request.META.get("REMOTE_ADDR") or "")
     trusted = cast(addresses.Networks, settings.RTAI_TRUSTED_PROXIES)
     address = addresses.of(peer, filter(None, forwarded), trusted)
-    return keyring.address_hash(settings.RTAI_SECRETS["addresses"], address)
+    return addresses.hashed(settings.RTAI_SECRETS["addresses"], address)
 
 
 @functools.cache

@@ -11,8 +11,7 @@ from django.db import transaction
 
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
-from rtai_project import keyring
-from streams import limits
+from streams import api_keys, limits
 from streams.models import ApiKey, RateLimit, Site, Stream
 
 DEMO_SITE = "demo"
@@ -122,7 +121,7 @@ def _make_administrator(wanted: Wanted) -> tuple[str | None, str | None]:
 
 def _make_api_key(site: Site, given: str) -> str | None:
     keys = ApiKey.objects.filter(site=site, name=BOOTSTRAP_KEY)
-    if given and not ApiKey.objects.filter(digest=keyring.digest(given)).exists():
+    if given and not ApiKey.objects.filter(digest=api_keys.digest(given)).exists():
         keys.delete()
     elif given or keys.exists():
         return None
@@ -131,7 +130,7 @@ def _make_api_key(site: Site, given: str) -> str | None:
         site=site,
         name=BOOTSTRAP_KEY,
         prefix=key[:12],
-        digest=keyring.digest(key),
+        digest=api_keys.digest(key),
         scopes=ALL_SCOPES,
     )
     return key

@@ -1,7 +1,5 @@
 """The installation's secrets: made at the first start, kept in one file of mode 0600."""
 
-import hashlib
-import hmac
 import json
 import os
 import secrets
@@ -35,13 +33,3 @@ def _make(path: Path) -> None:
         return
     finally:
         mine.unlink()
-
-
-def digest(key: str) -> str:
-    """What is stored of an API key: its SHA-256 in hex. Keys are random, so no salt is needed."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def address_hash(secret: str, address: str) -> str:
-    """What is stored of a client's address: an HMAC-SHA256 under the installation's secret."""
-    return hmac.new(secret.encode(), address.encode(), hashlib.sha256).hexdigest()[:32]

@@ -10,8 +10,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
-from rtai_project import keyring
-from streams import sessions_http
+from streams import api_keys, sessions_http
 from streams.forms import ApiKeyForm, BanForm, RateLimitForm, SiteForm
 from streams.models import ApiKey, Ban, RateLimit, SessionView, Site, Stream
 
@@ -85,7 +84,7 @@ class ApiKeyAdmin(KeyBase):
         """A new key is made here, and only its hash is stored."""
         if not change:
             key = f"rtai_{secrets.token_urlsafe(32)}"
-            obj.prefix, obj.digest = key[:12], keyring.digest(key)
+            obj.prefix, obj.digest = key[:12], api_keys.digest(key)
             request.new_api_key = key  # type: ignore[attr-defined]
         super().save_model(request, obj, form, change)
 

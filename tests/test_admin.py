@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from inference import connection_redis
 from policy.models import PolicyRecord, RuleRecord, VerdictRecord
-from rtai_project import keyring
-from streams import bans_redis, keys
+from streams import api_keys, bans_redis, keys
 from streams.limits_redis import read_limits
 from streams.models import ApiKey, Ban, RateLimit, Site, Stream
 from streams.sessions_redis import RedisSessions
@@ -127,7 +126,7 @@ def test_a_new_api_key_is_shown_once_and_only_its_hash_is_stored(
     found = re.search(r"rtai_[\w-]{43}", shown.content.decode())
     assert found is not None
     row = ApiKey.objects.get()
-    assert (row.digest, row.prefix) == (keyring.digest(found[0]), found[0][:12])
+    assert (row.digest, row.prefix) == (api_keys.digest(found[0]), found[0][:12])
     assert row.scopes == ["tokens"]
     assert "no-store" in shown["Cache-Control"]
     later = operator.get(f"/admin/streams/apikey/{row.pk}/change/").content.decode()

@@ -9,7 +9,7 @@ import redis
 from django.test import Client
 
 from api import callers_http
-from rtai_project import keyring
+from streams import api_keys
 from streams.models import ApiKey, Site, Stream
 
 ORIGIN = "https://shop.example"
@@ -40,7 +40,7 @@ def site(valkey: redis.Redis, transactional_db: None) -> Site:
 def make_key(site: Site) -> Callable[..., ApiKey]:
     def make(scopes: Sequence[str], key: str = KEY, **given: Any) -> ApiKey:
         values = {"site": site, "name": "test", "prefix": key[:12], "scopes": list(scopes)}
-        return ApiKey.objects.create(digest=keyring.digest(key), **(values | given))
+        return ApiKey.objects.create(digest=api_keys.digest(key), **(values | given))
 
     return make
 

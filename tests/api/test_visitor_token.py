@@ -11,8 +11,7 @@ from django.conf import settings
 from django.test import Client
 
 from api.visitors import clean_name
-from rtai_project import keyring
-from streams import bans_db, tokens_jwt
+from streams import addresses, bans_db, tokens_jwt
 from streams.limits import Rate
 from streams.limits_redis import write_limits
 from streams.models import Site
@@ -214,7 +213,7 @@ def test_a_forwarded_address_counts_from_trusted_proxies_only(
 
 
 def test_the_banned_get_no_token(site: Site) -> None:
-    address = keyring.address_hash(settings.RTAI_SECRETS["addresses"], "127.0.0.1")
+    address = addresses.hashed(settings.RTAI_SECRETS["addresses"], "127.0.0.1")
     ban = bans_db.ban("shop", "address", address, timedelta(hours=1))
     assert ask().status_code == 403
     ban.delete()

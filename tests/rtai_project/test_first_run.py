@@ -9,9 +9,9 @@ from django.contrib.auth import authenticate, get_user_model
 
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
-from rtai_project import first_run, keyring
+from rtai_project import first_run
 from rtai_project.first_run import Wanted
-from streams import limits
+from streams import api_keys, limits
 from streams.models import ApiKey, RateLimit, Site, Stream
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -27,7 +27,7 @@ def test_the_first_start_makes_all_that_a_chat_needs() -> None:
     assert site.allowed_origins == ["http://127.0.0.1:8000"]
     assert Stream.objects.filter(site=site, name="lobby").exists()
     assert made.api_key is not None
-    key = ApiKey.objects.get(digest=keyring.digest(made.api_key))
+    key = ApiKey.objects.get(digest=api_keys.digest(made.api_key))
     assert made.api_key.startswith(key.prefix)
     assert PolicyRecord.objects.get(is_default=True).rules.count() == len(DEFAULT_POLICY.rules)
     assert RateLimit.objects.count() == len(limits.DEFAULTS)
@@ -48,7 +48,7 @@ def test_a_given_password_and_key_are_used_and_never_shown() -> None:
     key = "k" * 40
     made = first_run.prepare(replace(WANTED, admin_password="a-good-password", api_key=key))
     assert authenticate(username="admin", password="a-good-password")
-    assert ApiKey.objects.filter(digest=keyring.digest(key)).exists()
+    assert ApiKey.objects.filter(digest=api_keys.digest(key)).exists()
     shown = "\n".join(first_run.secret_lines(made, key))
     assert "a-good-password" not in shown
     assert key not in shown
@@ -58,7 +58,7 @@ def test_another_given_key_takes_the_place_of_the_first() -> None:
     first_run.prepare(replace(WANTED, api_key="a" * 32))
     first_run.prepare(replace(WANTED, api_key="b" * 32))
     first_run.prepare(replace(WANTED, api_key="b" * 32))
-    assert [each.digest for each in ApiKey.objects.all()] == [keyring.digest("b" * 32)]
+    assert [each.digest for each in ApiKey.objects.all()] == [api_keys.digest("b" * 32)]
 
 
 def test_the_demo_page_works_on_another_port_too() -> None:

@@ -26,8 +26,3 @@ def test_starts_at_the_same_moment_agree(tmp_path: Path) -> None:
         found = list(threads.map(load, range(8)))
     assert all(each == found[0] for each in found)
     assert [path.name for path in tmp_path.iterdir()] == [keyring.FILE]
-
-
-def test_an_address_is_stored_as_a_keyed_hash() -> None:
-    assert keyring.address_hash("a", "192.0.2.1") != keyring.address_hash("b", "192.0.2.1")
-    assert keyring.address_hash("a", "192.0.2.1") == keyring.address_hash("a", "192.0.2.1")
