@@ -40,9 +40,12 @@ function spark(id, value) {
   const values = history[id];
   values.push(value);
   if (values.length > POINTS) values.shift();
-  if (values.length < 2) return;
+  if (new Set(values).size < 2) {
+    byId(`${id}-spark`).replaceChildren(); // A flat line tells nothing.
+    return;
+  }
   const top = Math.max(1, ...values);
-  const x = (index) => ((index + POINTS - values.length) * 120) / (POINTS - 1);
+  const x = (index) => (index * 120) / (values.length - 1);
   const points = values.map((each, index) => `${x(index).toFixed(1)},${(30 - (each / top) * 27).toFixed(1)}`);
   byId(`${id}-spark`).replaceChildren(shape("polyline", { points: points.join(" ") }));
 }
@@ -103,20 +106,24 @@ function workerRows(worker) {
   const models = worker.models.length ? worker.models : [{ plugin: "–", version: "none loaded", provider: "–" }];
   const state = worker.busy_ms ? `judging for ${age(worker.busy_ms)}` : "waiting";
   const rows = models.map((model, index) => {
-    const row = make("tr");
+    const row = make("tr", { role: "row" });
     if (index === 0) {
-      const head = { scope: "rowgroup", rowspan: models.length };
+      const head = { scope: "rowgroup", role: "rowheader", rowspan: models.length };
       row.append(make("th", head, worker.id, make("small", {}, `process ${worker.pid}`)));
       const pill = make("span", { class: "pill", "data-state": worker.busy_ms ? "busy" : "idle" }, state);
-      row.append(make("td", { rowspan: models.length }, pill));
+      row.append(make("td", { role: "cell", rowspan: models.length, class: "state" }, pill));
     }
-    row.append(make("td", {}, model.plugin), make("td", { class: "mono" }, model.version), make("td", {}, provider(model)));
+    row.append(cell(model.plugin), cell(model.version, "mono"), cell(provider(model)));
     return row;
   });
   for (const [plugin, text] of Object.entries(worker.errors)) {
     rows.push(make("tr", { class: "wrong" }, make("td", { colspan: 5 }, `${plugin}: ${text}`)));
   }
   return rows;
+}
+
+function cell(text, look = "") {
+  return make("td", { role: "cell", class: look }, text);
 }
 
 function provider(model) {
