@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings
 
 from inference import errors, registry
+from policy.defaults import DEFAULT_POLICY
 from rtai_project import environment
 from streams.closes import CloseCode
 
@@ -59,3 +60,14 @@ def test_every_close_code_is_in_the_protocol(code: CloseCode) -> None:
 @pytest.mark.parametrize("plugin", sorted(registry.find(settings.RTAI_PLUGINS).plugins))
 def test_every_plugin_is_in_the_plugins_page(plugin: str) -> None:
     assert f"`{plugin}`" in _text("plugins.md")
+
+
+def test_the_default_policy_is_in_the_policies_page_rule_by_rule() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| `(\w+)\.(\w+)` \| ([\d.]+) \| `(\w+)` \|$",
+                      _text("policies.md"), re.MULTILINE)  # fmt: skip
+    expected = [
+        (rule.name, rule.plugin, rule.label, f"{rule.threshold:g}", rule.action.value)
+        for rule in DEFAULT_POLICY.rules
+    ]
+
+    assert rows == expected
