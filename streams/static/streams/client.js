@@ -6,37 +6,19 @@
 // `terminal` (give up) or `retryAfterMs`. The caller hears of states by `onState(state, detail)` and
 // of every frame that concerns it by `onFrame(frame)`, each stream frame once and in order.
 
+import { afterClose, backoff, FIRST_DELAY_MS } from "./backoff.js";
+
 export const IDLE = "idle";
 export const CONNECTING = "connecting";
 export const OPEN = "open";
 export const WAITING = "waiting";
 export const CLOSED = "closed";
 
-const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 20_000;
 const STABLE_MS = 5_000;
 const ANSWER_MS = 10_000;
 const REF_LIFE_MS = 270_000; // The server knows a `ref` for 5 minutes; later it would post twice.
 const REFRESH_BEFORE_MS = 60_000;
 const RECENT = 50;
-
-// Full jitter: between 0.5 s and 0.5 s doubled with every failure, at most 20 s.
-export function backoff(failures, random = Math.random) {
-  const top = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** failures);
-  return FIRST_DELAY_MS + random() * (top - FIRST_DELAY_MS);
-}
-
-// What the close of a socket asks for: another attempt or none, with a fresh token or the same.
-export function afterClose(code, reason) {
-  let retryAfterMs = 0;
-  try {
-    retryAfterMs = Math.max(0, Number(JSON.parse(reason || "{}").retry_after_ms) || 0);
-  } catch {
-    retryAfterMs = 0; // A proxy's reason is text, not JSON.
-  }
-  const fresh = code === 4005 || code === 4500;
-  return { terminal: code >= 4500 && code <= 4999, fresh, retryAfterMs };
-}
 
 export class Client {
   #url;
@@ -170,8 +152,8 @@ export class Client {
   }
 
   #refreshAt(expiresMs) {
-    const early = REFRESH_BEFORE_MS + this.#random() * 30_000;
-    this.#after("refresh", Math.max(5_000, expiresMs - Date.now() - early), () => this.#refresh());
+    const left = expiresMs - Date.now() - REFRESH_BEFORE_MS * (1 + this.#random() / 2);
+    this.#after("refresh", Math.max(5_000, left), () => this.#refresh());
   }
 
   async #refresh() {
@@ -229,12 +211,13 @@ export class Client {
     else if (frame.type === "welcome") this.#welcome(frame);
     else if (frame.type === "subscribed") this.#subscribed(frame);
     else if (!frame.offset || this.#isNext(frame)) this.#deliver(frame);
+    if (frame.type === "error" && frame.retryable && !frame.ref) {
+      this.#askAgain(frame.retry_after_ms || FIRST_DELAY_MS);
+    }
   }
 
   #deliver(frame) {
-    if (frame.ref && (frame.type === "verdict" || frame.type === "error")) {
-      this.#outbox.delete(frame.ref);
-    }
+    if (frame.type === "verdict" || frame.type === "error") this.#outbox.delete(frame.ref);
     this.#onFrame(frame);
   }
 
@@ -251,6 +234,14 @@ export class Client {
     at.since = at.last > 0;
     const since = { epoch: at.epoch, offset: at.last };
     this.send({ type: "subscribe", stream, ...(at.since ? { since } : { recent: RECENT }) });
+    this.#askAgain(ANSWER_MS);
+  }
+
+  // A subscription that was refused for now, or lost, is asked for again.
+  #askAgain(ms) {
+    this.#after("answer", ms, () => {
+      for (const [stream, at] of this.#streams) if (!at.live) this.#subscribe(stream);
+    });
   }
 
   #subscribed(frame) {
