@@ -158,10 +158,11 @@ class Chatter:
             await self.say(ref, text)
 
 
-async def chat_steadily(chatter: Chatter, per_s: float, for_s: float) -> int:
+async def chat_steadily(chatter: Chatter, per_s: float, for_s: float, *, first: int = 0) -> int:
     """Sends numbered friendly messages at a steady rate; returns how many."""
     started, count = time.monotonic(), int(per_s * for_s)
     for number in range(count):
         await asyncio.sleep(max(0.0, started + number / per_s - time.monotonic()))
-        await chatter.say(f"r{number}", f"Good morning number {number}, how are you?")
+        ref = first + number
+        await chatter.say(f"r{ref}", f"Good morning number {ref}, how are you?")
     return count

@@ -3,11 +3,13 @@
 import asyncio
 import sqlite3
 
+import psycopg
 import pytest
 
 from tests.chatter import Chatter, chat_steadily
 from tests.faults.checks import a_victim, allowed, check, kill, replaced
 from tests.faults.sleepy import LULLABY
+from tests.postgresql import Server
 from tests.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
@@ -75,6 +77,29 @@ async def test_a_locked_database_delays_records_and_nothing_else(product: Produc
         database.rollback()
         await author.until(lambda: rows() == sent, within_s=60)
     database.close()
+
+
+async def test_a_database_that_is_gone_delays_records_and_nothing_else(
+    product_on_postgresql: Product, database: Server
+) -> None:
+    url = product_on_postgresql.url
+
+    def rows() -> int:
+        with psycopg.connect(database.url) as connection:
+            found = connection.execute("SELECT count(*) FROM policy_verdictrecord").fetchone()
+        assert found is not None
+        return int(found[0])
+
+    async with Chatter(url, name="Ada") as author:
+        before = await chat_steadily(author, 20, for_s=2)
+        await asyncio.to_thread(database.stop)
+        async with Chatter(url) as reader:
+            sent = before + await chat_steadily(author, 20, for_s=5, first=before)
+            await author.until(lambda: len(author.seen.verdicts) >= sent)
+            await author.until(lambda: len(reader.seen.shown) >= allowed(author.seen) - before)
+
+        await asyncio.to_thread(database.start)
+        await author.until(lambda: rows() == sent, within_s=60)
 
 
 async def test_a_stuck_worker_is_replaced_and_its_message_held(product: Product) -> None:
