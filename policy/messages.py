@@ -66,11 +66,6 @@ def new_id(now_ms: int) -> str:
     return f"{now_ms:012x}{secrets.token_hex(10)}"
 
 
-def public_reasons(reasons: tuple[Reason, ...]) -> list[dict[str, str]]:
-    """What the author may know: the rules' names."""
-    return [{"rule": rule} for rule in dict.fromkeys(reason.rule for reason in reasons)]
-
-
 def full_reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
     """What moderators and the command line see: rule, label and score."""
     return [

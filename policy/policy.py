@@ -48,6 +48,8 @@ class Reason:
     rule: str
     label: str = ""
     score: float | None = None
+    action: Action | None = None
+    """What the rule asked for; the decision may be stricter because of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,18 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a policy decided, with the rules that caused it."""
+    """What a policy decided, with the rules that fired."""
 
     action: Action
     reasons: tuple[Reason, ...]
     policy: str
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """The names of the rules that asked for the action taken."""
+        return tuple(
+            dict.fromkeys(each.rule for each in self.reasons if each.action is self.action)
+        )
 
 
 def decide(scores: Scores, policy: Policy) -> Decision:
@@ -80,14 +89,16 @@ def decide(scores: Scores, policy: Policy) -> Decision:
     actions = [rule.action for rule in fired]
     if missing := sorted({rule.plugin for rule in policy.rules} - set(scores.by_plugin)):
         actions.append(policy.fail_mode)
-        reasons.extend(Reason(rule=FAIL_RULE, label=plugin) for plugin in missing)
+        reasons.extend(
+            Reason(rule=FAIL_RULE, label=plugin, action=policy.fail_mode) for plugin in missing
+        )
     action = max(actions, key=lambda each: each.severity, default=Action.ALLOW)
     return Decision(action=action, reasons=tuple(reasons), policy=_label(policy))
 
 
 def fail(policy: Policy) -> Decision:
     """What a policy decides when no scores came before the deadline."""
-    return Decision(policy.fail_mode, (Reason(rule=FAIL_RULE),), _label(policy))
+    return Decision(policy.fail_mode, (Reason(rule=FAIL_RULE, action=policy.fail_mode),), _label(policy))
 
 
 def _score(scores: Scores, rule: Rule) -> float:
@@ -96,7 +107,8 @@ def _score(scores: Scores, rule: Rule) -> float:
 
 
 def _reason(scores: Scores, rule: Rule) -> Reason:
-    return Reason(rule=rule.name, label=rule.label, score=round(_score(scores, rule), 4))
+    score = round(_score(scores, rule), 4)
+    return Reason(rule.name, rule.label, score, rule.action)
 
 
 def _label(policy: Policy) -> str:

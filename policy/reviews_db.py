@@ -32,7 +32,7 @@ def review(
 
 
 def _verdict(record: VerdictRecord, action: Action, now_ms: int) -> Verdict:
-    reasons = () if action.publishes else (Reason(rule=REVIEW_RULE),)
+    reasons = () if action.publishes else (Reason(rule=REVIEW_RULE, action=action),)
     return Verdict(
         message=_message(record),
         decision=Decision(action, reasons, record.policy),

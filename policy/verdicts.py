@@ -36,6 +36,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "by": verdict.by,
         "policy": verdict.decision.policy,
         "reasons": full_reasons(verdict.decision.reasons),
+        "causes": list(verdict.decision.causes),
         "scores": {
             plugin: {label: round(score, 4) for label, score in labels.items()}
             for plugin, labels in verdict.scores.by_plugin.items()

@@ -27,13 +27,19 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 
 -- One bucket: nothing if it has no limit, else its next arrival time and how long to wait for it.
--- A stored time further ahead than a full burst comes from a limit that was since raised.
+-- A stored time further ahead than a full burst comes from a limit that was since raised: it is
+-- cut and stored again, so that the wait grows shorter from one refusal to the next.
 local function arrival(encoded, bucket)
   local count, period, burst = string.match(encoded or '', '^(%d+):(%d+):(%d+)$')
   if not count then return end
   local step = period / count
   local stored = tonumber(redis.call('GET', bucket) or 0)
-  local tat = math.max(now, math.min(stored, now + burst * step))
+  local full = now + burst * step
+  if stored > full then
+    stored = full
+    redis.call('SET', bucket, string.format('%.3f', stored), 'PX', math.ceil(burst * step))
+  end
+  local tat = math.max(now, stored)
   return tat + step, tat + step - burst * step - now
 end
 

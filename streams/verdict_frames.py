@@ -23,15 +23,15 @@ def dumps(frame: Mapping[str, Any]) -> str:
 
 
 def verdict_frame(ref: str, id: str, stored: Stored, *, moderator: bool) -> dict[str, Any]:
-    """The `verdict` frame: authors see the action and the rules, moderators all of it."""
+    """The `verdict` frame: authors see the action and the rules that caused it,
+    moderators all of it."""
     action = stored["action"]
-    rules = dict.fromkeys(reason["rule"] for reason in stored["reasons"])
     frame = {
         "type": "verdict",
         "ref": ref,
         "id": id,
         "action": "allow" if action == "flag" else action,
-        "reasons": [] if action == "flag" else [{"rule": rule} for rule in rules],
+        "reasons": [] if action == "flag" else [{"rule": rule} for rule in stored["causes"]],
     }
     if moderator:
         frame |= {name: stored[name] for name in ("action", "reasons", "scores", "models")}

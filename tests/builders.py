@@ -40,7 +40,7 @@ def a_verdict(
     timing_ms: Mapping[str, float] | None = None,
 ) -> Verdict:
     """A verdict on a message, with a reason unless it allows."""
-    reasons = () if action is Action.ALLOW else (Reason("threats", "threat", 0.97),)
+    reasons = () if action is Action.ALLOW else (Reason("threats", "threat", 0.97, action),)
     return Verdict(
         message=message or a_message(),
         decision=Decision(action, reasons, "default@1"),

@@ -36,6 +36,12 @@ def test_the_strictest_rule_that_fires_decides(
     assert decision.policy == "default@3"
 
 
+def test_the_causes_are_the_rules_that_asked_for_the_action_taken() -> None:
+    decision = decide(some_scores(threat=0.95, insult=0.85), POLICY)
+
+    assert decision.causes == ("threats",)
+
+
 def test_a_reason_names_label_and_score() -> None:
     decision = decide(some_scores(threat=0.97123456), POLICY)
 

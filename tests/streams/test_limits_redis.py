@@ -80,3 +80,14 @@ async def test_a_redis_that_is_away_is_overload() -> None:
         take("unix:///nonexistent/valkey.sock", BUCKETS)
     with pytest.raises(Overloaded):
         await take_async("unix:///nonexistent/valkey.sock", BUCKETS)
+
+
+def test_a_raised_limit_frees_after_the_time_it_names(valkey: redis.Redis, url: str) -> None:
+    write_limits(valkey, {"address.connections": Rate(1, 3_600_000, 1)})
+    take(url, BUCKETS)
+    write_limits(valkey, {"address.connections": Rate(100, 10_000, 1)})
+    with pytest.raises(RateLimited) as refused:
+        take(url, BUCKETS)
+    assert refused.value.retry_after_ms is not None
+    assert refused.value.retry_after_ms <= 100
+    assert 0 < valkey.pttl(BUCKETS[0].key) <= 100

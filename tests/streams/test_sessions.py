@@ -34,6 +34,7 @@ VERDICT = {
     "action": "block", "by": "policy", "policy": "default@1", "scores": {}, "models": {},
     "failures": {}, "timing_ms": {}, "decided_ms": 5,
     "reasons": [{"rule": "threats", "label": "threat", "score": 0.9}],
+    "causes": ["threats"],
 }  # fmt: skip
 
 
