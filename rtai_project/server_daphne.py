@@ -20,6 +20,7 @@ from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet import reactor as installed_reactor
 
 from rtai_project import serving
+from rtai_project.requests_daphne import answer_with_flow_control
 
 INBOX_HIGH = 8
 INBOX_LOW = 4
@@ -197,7 +198,10 @@ class Server(StockServer):  # type: ignore[misc]
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Daphne's, with an inbox that pauses reading."""
         if not isinstance(protocol, Protocol):
-            return super().create_application(protocol, scope)
+            queue = super().create_application(protocol, scope)
+            running = self.connections[protocol]["application_instance"]
+            running.add_done_callback(lambda _: protocol.abandon())
+            return queue
         inbox = Inbox(protocol)
         scope.setdefault("asgi", {"version": "3.0"})
         send = functools.partial(self.handle_reply, protocol)
@@ -207,7 +211,7 @@ class Server(StockServer):  # type: ignore[misc]
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Waits while the client's buffer is full, which is what makes a producer slow down."""
-        if isinstance(protocol, Protocol) and message.get("type") == "websocket.send":
+        if message.get("type") in ("websocket.send", "http.response.body"):
             await protocol.writable.wait()
         await super().handle_reply(protocol, message)
 
@@ -221,6 +225,7 @@ class Server(StockServer):  # type: ignore[misc]
         return super().kill_all_applications()
 
     def _prepare(self) -> None:
+        answer_with_flow_control(self.http_factory)
         self.ws_factory.protocol = Protocol
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=0,

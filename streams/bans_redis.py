@@ -4,10 +4,14 @@ from collections.abc import Mapping
 
 import msgpack
 import redis
+import redis.asyncio
 
 from inference import config_redis
+from inference.errors import Overloaded
 from streams import keys
+from streams.clients import Client
 from streams.closes import CloseCode, close
+from streams.session_store import Banned
 
 AREA = "bans"
 USER = "user"
@@ -56,6 +60,18 @@ def unban(client: "redis.Redis", site: str, kind: str, subject: str) -> None:
 def ban_end(client: "redis.Redis", site: str, kind: str, subject: str) -> int:
     """When a ban ends, in ms since the Unix epoch; 0 for none; raises redis.RedisError."""
     return int(client.zscore(keys.bans(site), f"{kind}:{subject}") or 0)
+
+
+async def refuse_banned(redis_client: "redis.asyncio.Redis", client: Client, now_ms: int) -> None:
+    """Raises Banned for a client whose user or address is, and Overloaded while Redis is away."""
+    subjects = [f"{USER}:{client.user}", f"{ADDRESS}:{client.address}"]
+    try:
+        found = await redis_client.zmscore(keys.bans(client.site), subjects)
+    except (redis.RedisError, OSError) as error:
+        raise Overloaded("Bans cannot be read now.", retry_after_ms=1_000) from error
+    ends = max(int(end or 0) for end in found)
+    if ends > now_ms:
+        raise Banned(ends)
 
 
 def close_sessions(

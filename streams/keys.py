@@ -80,3 +80,8 @@ def stream_sessions(site: str, stream: str) -> str:
 def bucket(limit: str, subject: str) -> str:
     """Theoretical arrival time of a rate limit's next message, in ms."""
     return f"rtai:bucket:{limit}:{subject}"
+
+
+def ticket(digest: str) -> str:
+    """The claims that a one-time ticket stands for, by its SHA-256."""
+    return f"rtai:ticket:{digest}"

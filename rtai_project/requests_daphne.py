@@ -1,0 +1,98 @@
+"""Daphne's HTTP requests with flow control: an answer that streams waits for its client."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from daphne.http_protocol import WebRequest
+
+STALLED_S = 5.0
+"""A client that takes nothing of a stream for so long, while bytes wait for it, is cut off."""
+STREAMS = b"text/event-stream"
+
+
+class Request(WebRequest):  # type: ignore[misc]
+    """One request. Once its answer has begun, it is the streaming producer of its channel."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Twisted's arguments."""
+        self.writable = asyncio.Event()
+        self.writable.set()
+        self._flows = False
+        self._streams = False
+        self._waiting = 0
+        self._taken_at = time.monotonic()
+        super().__init__(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        """Without the URL, which may carry a ticket: this is written to logs."""
+        return f"<Request {self.method!r} at {id(self):#x}>"
+
+    def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The transport's buffer is full."""
+        self.writable.clear()
+
+    def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The transport's buffer is empty."""
+        self.writable.set()
+
+    def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
+        """The connection is lost: nobody may wait for it."""
+        self.writable.set()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+        """Daphne's; whoever waits to write goes on."""
+        self.writable.set()
+        super().connectionLost(reason)
+
+    def handle_reply(self, message: Mapping[str, Any]) -> None:
+        """Daphne's; registers for flow control before the first byte."""
+        if message["type"] == "http.response.start" and not self._flows and self.channel:
+            self._flows = True
+            self.registerProducer(self, True)
+            kinds = [value for name, value in message.get("headers", ()) if name == b"content-type"]
+            self._streams = any(value.startswith(STREAMS) for value in kinds)
+        super().handle_reply(message)
+
+    def finish(self) -> None:
+        """Daphne's; the next answer on this connection registers anew."""
+        if self._flows:
+            self._flows = False
+            self.unregisterProducer()
+        self.writable.set()
+        super().finish()
+
+    def abandon(self) -> None:
+        """Drops the connection of an answer that its application began and did not end."""
+        if self._response_started and not self.finished and self.channel is not None:
+            self.channel.transport.abortConnection()
+
+    def check_timeouts(self) -> None:
+        """Daphne's, and cuts off a client that takes nothing of a stream."""
+        super().check_timeouts()
+        if not self._streams or self.finished or self.channel is None:
+            return
+        waiting, now = self._pending(), time.monotonic()
+        if not self.writable.is_set() and waiting and waiting == self._waiting:
+            if now - self._taken_at >= STALLED_S:
+                self.channel.transport.abortConnection()
+        else:
+            self._waiting, self._taken_at = waiting, now
+
+    def _pending(self) -> int:
+        """Bytes that the client has not taken."""
+        transport = self.channel.transport
+        return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
+
+
+def answer_with_flow_control(factory: Any) -> None:
+    """Makes the connections of Daphne's HTTP factory use our requests."""
+    build = factory.buildProtocol
+
+    def build_protocol(address: Any) -> Any:
+        protocol = build(address)
+        protocol.requestFactory = Request
+        return protocol
+
+    factory.buildProtocol = build_protocol

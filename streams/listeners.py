@@ -1,0 +1,32 @@
+"""A client that only listens: a session over a one-way connection, which answers no pings."""
+
+from collections.abc import Callable
+
+from streams.frames import Subscribe
+from streams.sessions import Session
+
+
+class Listener(Session):
+    """A session with one stream and nothing to say."""
+
+    async def open(self) -> None:
+        """Hears its site's news from now on; there is no `welcome`. Raises Overloaded."""
+        await self._ports.audience.enter(self)
+
+    async def follow(self, frame: Subscribe) -> None:
+        """Subscribes; raises RtaiError, and then nothing was said."""
+        await self._subscribe(frame)
+
+    def tick(self) -> None:
+        """A session's, but its silence is no sign of death: the connection's end is."""
+        self._pulse.hear(0, 0)
+        super().tick()
+
+    def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
+        """A session's; until `subscribed` went out, verdicts wait in the mailbox."""
+        if self._is_live():
+            super().take_verdict(id, frame, sent)
+
+    def _is_live(self) -> bool:
+        found = [self._ports.hub.subscription(self.id, self.site, name) for name in self.streams]
+        return any(each is not None and each.held is None for each in found)
