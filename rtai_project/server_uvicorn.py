@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from rtai_project import serving
+from rtai_project.requests_uvicorn import Protocol
 
 BACKLOG = 1024
 
@@ -40,6 +41,7 @@ def configure(application: Any) -> uvicorn.Config:
     """Forwarded headers are the application's to judge, and so is the heartbeat."""
     return uvicorn.Config(
         application,
+        http=Protocol,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
         ws_max_size=serving.MAX_FRAME_BYTES,
