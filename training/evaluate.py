@@ -55,6 +55,8 @@ def table(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
 
 def _figures(truth: NDArray[np.float64], scores: NDArray[np.float64]) -> str:
     flagged, real = scores >= 0.5, truth >= 0.5
+    if not real.any():
+        return f"0 | {len(truth)} | " + " | ".join("–" * 5)
     hits = float((flagged & real).sum())
     figures = (
         average_precision(truth, scores),
