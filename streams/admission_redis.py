@@ -12,6 +12,7 @@ from policy import keys as policy_keys
 from policy.messages import Message
 from streams import keys
 from streams.admission import Admitted
+from streams.asking_redis import Script
 from streams.clients import Client
 from streams.limits_redis import TAKE, Bucket, limited
 
@@ -47,6 +48,8 @@ if redis.call('EXISTS', session) == 1 then redis.call('HINCRBY', session, 'messa
 return {{'fresh', id, ''}}
 """
 
+_admit = Script(ADMIT)
+
 
 class RedisAdmission:
     """The admission port over Redis; one for each process."""
@@ -58,9 +61,9 @@ class RedisAdmission:
 
     async def admit(self, message: Message, client: Client) -> Admitted:
         """See `streams.admission.Admission`; from an event loop."""
-        script = connection_redis.async_client(self._url).register_script(ADMIT)
+        names, arguments = self._arguments(message, client)
         try:
-            found = await script(*self._arguments(message, client))
+            found = await _admit(self._url, names, arguments)
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
         return _admitted(cast(list[Any], found))

@@ -1,5 +1,6 @@
 """Mailboxes in Redis: a hash for each user, filled by the script that publishes verdicts."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 
@@ -8,6 +9,7 @@ import redis
 from inference import connection_redis
 from inference.errors import Overloaded
 from streams import keys
+from streams.asking_redis import ask
 from streams.audience import Mail
 
 AWAY = "Verdicts are away for a moment."
@@ -20,12 +22,10 @@ class RedisMailboxes:
         self._url = url
 
     async def read(self, users: Iterable[tuple[str, str]]) -> list[list[Mail]]:
-        """What waits for each pair of site and user, oldest first, in one round trip."""
-        pipeline = connection_redis.async_client(self._url).pipeline(transaction=False)
-        for site, user in users:
-            pipeline.hgetall(keys.mailbox(site, user))
+        """What waits for each pair of site and user, oldest first."""
+        asked = [ask(self._url, "HGETALL", keys.mailbox(site, user)) for site, user in users]
         try:
-            found = await pipeline.execute()
+            found = await asyncio.gather(*asked)
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
         return [[_mail(id, mails[id]) for id in sorted(mails)] for mails in found]

@@ -1,19 +1,22 @@
 """What waits to be written to one client: bounded in bytes, one writer, many frames a write.
 
-The writer is a task that lives only while something waits, so idle connections cost none.
+Frames leave at the end of the event loop's turn in which they came, together. A task is made only
+where the client's transport makes the writer wait, so idle and fast connections cost none.
 """
 
 import asyncio
+import types
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from functools import partial
+from typing import Any, TypeAlias
 
 MAX_BYTES = 1024 * 1024
 MAX_JOINED = 16
 """Frames in one WebSocket message."""
 MAX_JOINED_BYTES = 64 * 1024
 
-Write: TypeAlias = Callable[[str], Awaitable[None]]
+Write: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
 
 
 class _Item:
@@ -33,7 +36,8 @@ class _Item:
 class Outbox:
     """Frames on their way to one client, in order.
 
-    `write` sends one WebSocket message and returns when the transport took it.
+    `write` sends one WebSocket message and returns when the transport took it; it begins in
+    whatever task is running, so it may not ask for the current one before it first waits.
     `overflow` is called once, when what waits exceeds `max_bytes`; after that, and after
     `close`, frames are dropped.
     """
@@ -45,6 +49,7 @@ class Outbox:
         "_max_bytes",
         "_overflow",
         "_room",
+        "_scheduled",
         "_topics",
         "_write",
         "_writer",
@@ -72,10 +77,11 @@ class Outbox:
         self._topics: dict[str, _Item] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._room: asyncio.Event | None = None
+        self._scheduled = False
         self.pending_bytes = 0
         """Bytes that wait, those of the write under way included."""
         self.writing_since: float | None = None
-        """When the write under way began; None while there is none."""
+        """When the write that waits for the transport began; None while there is none."""
         self.closed = False
         self.dropped = 0
 
@@ -112,7 +118,8 @@ class Outbox:
 
     async def drained(self) -> None:
         """Returns when everything was written, or writing has failed."""
-        if self._writer is not None:
+        self._flush()
+        while self._writer is not None and not self._writer.done():
             await asyncio.wait([self._writer])
 
     def close(self) -> None:
@@ -135,8 +142,9 @@ class Outbox:
         if self.pending_bytes > self._max_bytes and not self._drop():
             self.closed = True
             self._overflow()
-        elif self._writer is None:
-            self._writer = asyncio.get_running_loop().create_task(self._run())
+        elif self._writer is None and not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _drop(self) -> bool:
         """Drops what may be lost; whether the rest fits."""
@@ -147,33 +155,55 @@ class Outbox:
         self._topics = None
         return self.pending_bytes <= self._max_bytes
 
-    async def _run(self) -> None:
+    def _flush(self) -> None:
+        """Writes what waits, as far as the transport takes it at once."""
+        self._scheduled = False
         try:
-            while self._items:
-                await self._write_some()
+            while self._items and self._writer is None:
+                self._write_some()
+        except Exception:  # Whatever a server raises when its client has gone.
+            self._fail()
+
+    def _write_some(self) -> None:
+        items, size = self._take()
+        text = items[0].frame if len(items) == 1 else "\n".join([item.frame for item in items])
+        writing = self._write(text)
+        try:
+            waited = writing.send(None)
+        except StopIteration:
+            self._written(items, size)
+            return
+        self.writing_since = self._clock()
+        rest = self._finish(_resumed(writing, waited), items, size)
+        self._writer = asyncio.get_running_loop().create_task(rest)
+
+    async def _finish(self, writing: Awaitable[None], items: list[_Item], size: int) -> None:
+        """Waits for the transport, then writes what came meanwhile."""
+        try:
+            await writing
+            self._written(items, size)
         except asyncio.CancelledError:
             raise
-        except Exception:  # Whatever a server raises when its client has gone.
-            self.close()
-            self._items.clear()
-            self._failed()
+        except Exception:  # As above.
+            self._fail()
         finally:
             self._writer = None
             self.writing_since = None
             self._wake()
+        self._flush()
 
-    async def _write_some(self) -> None:
-        items, size = self._take()
-        text = items[0].frame if len(items) == 1 else "\n".join([item.frame for item in items])
-        self.writing_since = self._clock()
-        await self._write(text)
-        self.writing_since = None
+    def _written(self, items: list[_Item], size: int) -> None:
         self.pending_bytes = max(0, self.pending_bytes - size)
         for item in items:
             if item.sent is not None:
                 item.sent()
         if self._room is not None:
             self._wake_if_room()
+
+    def _fail(self) -> None:
+        self.close()
+        self._items.clear()
+        self._failed()
 
     def _take(self) -> tuple[list[_Item], int]:
         items = [self._items.popleft()]
@@ -198,6 +228,22 @@ class Outbox:
     def _wake(self) -> None:
         if self._room is not None:
             self._room.set()
+
+
+@types.coroutine
+def _resumed(coroutine: Coroutine[Any, Any, None], waited: Any) -> Generator[Any, Any, None]:
+    """The rest of a coroutine that was started by hand and now waits for `waited`."""
+    while True:
+        try:
+            value = yield waited
+        except BaseException as error:  # Thrown in by the task: the coroutine's to handle.
+            step = partial(coroutine.throw, error)
+        else:
+            step = partial(coroutine.send, value)
+        try:
+            waited = step()
+        except StopIteration:
+            return
 
 
 def _size(frame: str) -> int:

@@ -13,6 +13,7 @@ from inference import connection_redis
 from inference.errors import Overloaded
 from policy import keys as policy_keys
 from streams import keys, replies
+from streams.asking_redis import Part, Script
 from streams.clients import Client
 from streams.presence import MAX_NAMED, People
 
@@ -20,13 +21,13 @@ AWAY = "Presence is away for a moment."
 
 # KEYS: sessions (hash: session to [gateway, user, name]), users (sorted set by sessions),
 # names (hash), the gateway's streams (set).
-_JOIN = """
+_JOIN = Script("""
 if redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) == 0 then return {0, 0} end
 redis.call('SADD', KEYS[4], ARGV[5])
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 return {tonumber(redis.call('ZINCRBY', KEYS[2], 1, ARGV[3])), redis.call('ZCARD', KEYS[2])}
-"""
-_LEAVE = """
+""")
+_LEAVE = Script("""
 if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return {-1, 0} end
 local rest = tonumber(redis.call('ZINCRBY', KEYS[2], -1, ARGV[2]))
 if rest <= 0 then
@@ -34,12 +35,12 @@ if rest <= 0 then
   redis.call('HDEL', KEYS[3], ARGV[2])
 end
 return {rest, redis.call('ZCARD', KEYS[2])}
-"""
-_DEAD = """
+""")
+_DEAD = Script("""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now)
-"""
+""")
 
 
 def sessions_key(site: str, stream: str) -> str:
@@ -76,7 +77,7 @@ class RedisPresences:
         """See `streams.presence.Presences`."""
         entry = json.dumps([self._gateway, client.user, client.name])
         place = f"{client.site}/{stream}"
-        arguments = [client.session, entry, client.user, client.name, place]
+        arguments: list[Part] = [client.session, entry, client.user, client.name, place]
         names = [*_keys(client.site, stream), gateway_key(self._gateway)]
         mine, users = await self._run(_JOIN, names, arguments)
         if mine == 1 and users <= MAX_NAMED:
@@ -146,10 +147,9 @@ class RedisPresences:
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
 
-    async def _run(self, script: str, names: list[str], arguments: list[str]) -> Any:
-        registered: Any = connection_redis.async_client(self._url).register_script(script)
+    async def _run(self, script: Script, names: list[str], arguments: list[Part]) -> Any:
         try:
-            return await registered(names, arguments)
+            return await script(self._url, names, arguments)
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY) from error
 

@@ -9,6 +9,7 @@ import redis
 from inference import connection_redis
 from inference.errors import Overloaded
 from streams import keys
+from streams.asking_redis import Script
 from streams.clients import Client
 from streams.limits_redis import TAKE, Bucket, limited
 from streams.session_store import LEASE_MS, Banned, Session, TooManyConnections
@@ -69,6 +70,24 @@ for i = 2, #KEYS do redis.call('ZREM', KEYS[i], id) end
 redis.call('DEL', session)
 """
 
+ATTACH = """
+local session, members, field, lease, id = KEYS[1], KEYS[2], unpack(ARGV)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', session, field, '1')
+redis.call('PEXPIRE', session, lease)
+redis.call('ZREMRANGEBYSCORE', members, '-inf', now)
+redis.call('ZADD', members, now + lease, id)
+redis.call('PEXPIRE', members, lease)
+"""
+
+DETACH = """
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[2])
+"""
+
+_hold, _release, _attach, _detach = (Script(text) for text in (HOLD, RELEASE, ATTACH, DETACH))
+
 
 class RedisSessions:
     """The session store over Redis; one for each process."""
@@ -79,40 +98,24 @@ class RedisSessions:
 
     async def open(self, client: Client, gateway: str) -> None:
         """See `streams.session_store.SessionStore`."""
-        script = self._client().register_script(HOLD)
-        try:
-            found = await script(*self._hold(client, gateway, (), opening=True))
-        except (redis.RedisError, OSError) as error:
-            raise Overloaded(AWAY, retry_after_ms=1_000) from error
-        _refuse(cast(list[Any], found))
+        names, arguments = self._hold(client, gateway, (), opening=True)
+        _refuse(cast(list[Any], await self._run(_hold, names, arguments)))
 
     async def close(self, client: Client) -> None:
         """Forgets the session."""
-        script = self._client().register_script(RELEASE)
         names = [keys.session(client.session), *_sets(client, ())]
-        try:
-            await script(keys=names, args=[keys.stream_sessions(client.site, ""), client.session])
-        except (redis.RedisError, OSError) as error:
-            raise Overloaded(AWAY) from error
+        arguments = [keys.stream_sessions(client.site, ""), client.session]
+        await self._run(_release, names, arguments)
 
     async def attach(self, client: Client, stream: str) -> None:
         """Adds a stream to the session."""
-        now = await self._now_ms()
-        members, session = keys.stream_sessions(client.site, stream), keys.session(client.session)
-        pipeline = self._client().pipeline()
-        pipeline.hset(session, STREAM + stream, "1")
-        pipeline.pexpire(session, self._lease_ms)
-        pipeline.zremrangebyscore(members, "-inf", now)
-        pipeline.zadd(members, {client.session: now + self._lease_ms})
-        pipeline.pexpire(members, self._lease_ms)
-        await self._execute(pipeline)
+        names = [keys.session(client.session), keys.stream_sessions(client.site, stream)]
+        await self._run(_attach, names, [STREAM + stream, self._lease_ms, client.session])
 
     async def detach(self, client: Client, stream: str) -> None:
         """Takes a stream from the session."""
-        pipeline = self._client().pipeline()
-        pipeline.hdel(keys.session(client.session), STREAM + stream)
-        pipeline.zrem(keys.stream_sessions(client.site, stream), client.session)
-        await self._execute(pipeline)
+        names = [keys.session(client.session), keys.stream_sessions(client.site, stream)]
+        await self._run(_detach, names, [STREAM + stream, client.session])
 
     async def renew(
         self, sessions: Iterable[tuple[Client, Collection[str]]], gateway: str
@@ -160,12 +163,11 @@ class RedisSessions:
     def _client(self) -> "redis.asyncio.Redis":
         return connection_redis.async_client(self._url)
 
-    async def _now_ms(self) -> int:
+    async def _run(self, script: Script, names: list[str], arguments: list[Any]) -> Any:
         try:
-            seconds, micros = await self._client().time()
+            return await script(self._url, names, arguments)
         except (redis.RedisError, OSError) as error:
-            raise Overloaded(AWAY) from error
-        return int(seconds) * 1000 + int(micros) // 1000
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
 
     async def _execute(self, pipeline: Any) -> list[Any]:
         try:
