@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,24 @@ def test_a_drain_ends_all_streams_with_a_time_to_return(
         assert valkey.zcard(keys.sessions("demo")) == 0
     finally:
         sse.end()
+
+
+def test_nothing_depends_on_which_server_a_request_reaches(tmp_path: Path, valkey: Any) -> None:
+    with ExitStack() as ends:
+        one, other = (Door(name, tmp_path / name) for name in ("daphne", "uvicorn"))
+        ends.callback(one.end)
+        ends.callback(other.end)
+        here, there = one.listen("room"), other.listen("room")
+        position = here.hear("subscribed").id
+        there.hear("subscribed")
+        one.tell("room", "first")
+        for events in (here, there):
+            assert events.hear("message").id.endswith(":1")
+            assert events.hear("verdict").data["action"] == "allow"
+        ticket = one.ticket(user="bob")
+        params = {"ticket": ticket, "last_event_id": position}
+        again = other.listen("room", "", params=params)
+
+        assert again.hear("subscribed").data["recovered"]
+        assert again.hear("message").data["text"] == "first"
+        assert one.get("streams/room", params=params).status_code == 401
