@@ -14,6 +14,7 @@ from streams.closes import Close, CloseCode, close
 from streams.frames import Subscribe
 from streams.listeners import Listener
 from streams.outbox import Outbox
+from streams.relays import position_lost
 
 GONE = 1001
 """How the end of a connection is counted that its client left."""
@@ -52,8 +53,8 @@ class EventStream:
         following = asyncio.create_task(self._follow())
         try:
             await asyncio.wait({gone, over, following}, return_when=asyncio.FIRST_COMPLETED)
-            if following.done() and following.exception() and not self._exchange.started:
-                following.result()
+            if following.done() and (error := following.exception()) is not None:
+                self._fail(error)
             await asyncio.wait({gone, over}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await endings.end([gone, over, following])
@@ -69,6 +70,13 @@ class EventStream:
     async def _follow(self) -> None:
         await self._session.open()
         await self._session.follow(self._asked)
+
+    def _fail(self, error: BaseException) -> None:
+        """Raises where the answer can still say so; else the client comes back to recover."""
+        if not self._exchange.started:
+            raise error
+        logger.error("A stream could not be followed", exc_info=error)
+        self._session.end(position_lost())
 
     async def _write(self, text: str) -> None:
         await self._put(b"".join([self._event(frame) for frame in text.split("\n")]))

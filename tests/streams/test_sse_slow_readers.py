@@ -101,6 +101,16 @@ def test_a_client_that_takes_nothing_for_5_seconds_is_cut_off(sse: Door, room: s
     wait_until(lambda: _sockets(sse) < sockets, "its socket is closed")
 
 
+def test_a_client_that_takes_a_byte_now_and_then_is_cut_off(sse: Door, room: str) -> None:
+    client = _mute(sse, room, "sipping")
+    wait_until(lambda: _members(sse, room) == 1, "it listens")
+    sockets = _sockets(sse)
+    _publish(sse, room, 60)
+    wait_until(lambda: bool(client.recv(1)) and not _members(sse, room), "it is cut off")
+
+    wait_until(lambda: _sockets(sse) < sockets, "its socket is closed")
+
+
 def test_a_client_that_leaves_is_forgotten_at_once(sse: Door, room: str) -> None:
     client = _mute(sse, room, "brief")
     wait_until(lambda: _members(sse, room) == 1, "it listens")
