@@ -73,6 +73,15 @@ class Inbox(asyncio.Queue[Mapping[str, Any]]):
 class Protocol(StockProtocol):  # type: ignore[misc]
     """One WebSocket. It is the streaming producer of its transport, which tells it when to wait."""
 
+    CONFIG_ATTRS: tuple[str, ...] = ()
+    """What Autobahn copies to every connection and formats for a log; see `configure`."""
+
+    @classmethod
+    def configure(cls, factory: Any) -> None:
+        """Takes the factory's options for all connections."""
+        for name in StockProtocol.CONFIG_ATTRS:
+            setattr(cls, name, getattr(factory, name))
+
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Takes over from the HTTP channel, which was the producer before the upgrade."""
         self.writable = asyncio.Event()
@@ -96,6 +105,10 @@ class Protocol(StockProtocol):  # type: ignore[misc]
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The connection is lost: nobody may wait for it."""
         self.writable.set()
+
+    def can_send(self) -> bool:
+        """Whether the connection stands and its buffer is not full."""
+        return bool(self.writable.is_set() and self.state == self.STATE_OPEN)
 
     def pause_reading(self) -> None:
         """Leaves the client's bytes in the network."""
@@ -131,12 +144,13 @@ class Protocol(StockProtocol):  # type: ignore[misc]
     def _write(self, frame: bytes) -> None:
         transport = self.transport
         if transport.connected and not transport.disconnecting and not self.pending():
-            sent = transport.writeSomeData(frame)
-            if isinstance(sent, int):
-                if sent == len(frame):
-                    return
-                frame = frame[sent:]
-        transport.write(frame)
+            try:
+                sent = transport.socket.send(frame)
+            except OSError:  # Full, or broken: the transport finds out which.
+                sent = 0
+            frame = frame[sent:]
+        if frame:
+            transport.write(frame)
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
         """Daphne's, with the reason in the close frame and every code that RFC 6455 has."""
@@ -211,7 +225,11 @@ class Server(StockServer):  # type: ignore[misc]
 
     async def handle_reply(self, protocol: Any, message: Any) -> None:
         """Waits while the client's buffer is full, which is what makes a producer slow down."""
-        if message.get("type") in ("websocket.send", "http.response.body"):
+        kind, text = message.get("type"), message.get("text")
+        if kind == "websocket.send" and text and protocol.can_send():
+            protocol.serverSend(text)
+            return
+        if kind in ("websocket.send", "http.response.body"):
             await protocol.writable.wait()
         await super().handle_reply(protocol, message)
 
@@ -234,6 +252,7 @@ class Server(StockServer):  # type: ignore[misc]
             failByDrop=False,
             tcpNoDelay=True,
         )
+        Protocol.configure(self.ws_factory)
         for number in (signal.SIGTERM, signal.SIGINT):
             twisted_loop.add_signal_handler(number, self._begin_drain)
         self._task = twisted_loop.create_task(self._open())

@@ -1,10 +1,23 @@
 """Tokens as JWT, signed with HMAC-SHA-256 under the installation's secret and nothing else."""
 
+from functools import lru_cache
+
 import jwt
+from jwt.algorithms import HMACAlgorithm
 
 from streams.tokens import Claims, InvalidToken, check_time
 
 ALGORITHM = "HS256"
+
+
+class _Hmac(HMACAlgorithm):
+    """PyJWT's, which otherwise looks at every call whether the key is no certificate."""
+
+    prepare_key = lru_cache(maxsize=8)(HMACAlgorithm.prepare_key)
+
+
+jwt.unregister_algorithm(ALGORITHM)
+jwt.register_algorithm(ALGORITHM, _Hmac(HMACAlgorithm.SHA256))
 
 
 def mint(key: str, claims: Claims) -> str:
