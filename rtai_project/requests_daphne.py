@@ -53,7 +53,26 @@ class Request(WebRequest):  # type: ignore[misc]
             self.registerProducer(self, True)
             kinds = [value for name, value in message.get("headers", ()) if name == b"content-type"]
             self._streams = any(value.startswith(STREAMS) for value in kinds)
-        super().handle_reply(message)
+        if not (
+            self._streams and message.get("more_body") and self._write_now(message.get("body", b""))
+        ):
+            super().handle_reply(message)
+
+    def _write_now(self, body: bytes) -> bool:
+        """Writes a piece of a stream without a turn of the loop; not while others wait before it.
+
+        The piece that carries the head goes Twisted's way.
+        """
+        if not body or self.finished or self.channel is None or not self.chunked:
+            return False
+        transport = self.channel.transport
+        if not transport.connected or transport.disconnecting or self._pending():
+            return False
+        piece = b"%x\r\n%b\r\n" % (len(body), body)
+        sent = transport.writeSomeData(piece)
+        if sent != len(piece):
+            transport.write(piece[sent:] if isinstance(sent, int) else piece)
+        return True
 
     def finish(self) -> None:
         """Daphne's; the next answer on this connection registers anew."""
