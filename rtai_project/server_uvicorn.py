@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from rtai_project import serving
+from rtai_project import serving, websockets_uvicorn
 from rtai_project.requests_uvicorn import Protocol
 
 BACKLOG = 1024
@@ -42,7 +42,7 @@ def configure(application: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http=Protocol,
-        ws="websockets-sansio",
+        ws=websockets_uvicorn.Protocol,
         ws_per_message_deflate=False,
         ws_max_size=serving.MAX_FRAME_BYTES,
         ws_ping_interval=None,

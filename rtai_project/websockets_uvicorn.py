@@ -1,0 +1,67 @@
+"""uvicorn's WebSockets, cut off when their client takes nothing."""
+
+import asyncio
+import socket
+import struct
+from typing import Any
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+STALLED_S = 5.0
+"""A client that takes nothing for so long, while bytes wait for it, is cut off."""
+RESET = struct.pack("ii", 1, 0)
+"""Makes closing a socket forget what its client has not taken, instead of offering it further."""
+
+
+class Protocol(WebSocketsSansIOProtocol):
+    """One connection. What the network does not take waits in the application, which bounds it."""
+
+    _stalling: asyncio.TimerHandle | None = None
+    _waiting = 0
+
+    def connection_made(self, transport: Any) -> None:
+        """uvicorn's, with a buffer that counts as full as soon as it holds something."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """uvicorn's."""
+        self._rest()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The network does not take more."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """All was taken."""
+        self._rest()
+        super().resume_writing()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """uvicorn's; what the client has not taken when the application ends is dropped."""
+        super().on_task_complete(task)
+        if self.transport.get_write_buffer_size():
+            self._drop()
+
+    def _watch(self) -> None:
+        self._waiting = self.transport.get_write_buffer_size()
+        self._stalling = self.loop.call_later(STALLED_S, self._look)
+
+    def _look(self) -> None:
+        """Cuts the client off; the stock server would wait for it, also when it closes."""
+        if self.transport.get_write_buffer_size() < self._waiting:
+            self._watch()
+        else:
+            self._drop()
+
+    def _drop(self) -> None:
+        found = self.transport.get_extra_info("socket")
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self.transport.abort()
+
+    def _rest(self) -> None:
+        if self._stalling is not None:
+            self._stalling.cancel()
+            self._stalling = None
