@@ -98,7 +98,9 @@ def decide(scores: Scores, policy: Policy) -> Decision:
 
 def fail(policy: Policy) -> Decision:
     """What a policy decides when no scores came before the deadline."""
-    return Decision(policy.fail_mode, (Reason(rule=FAIL_RULE, action=policy.fail_mode),), _label(policy))
+    return Decision(
+        policy.fail_mode, (Reason(rule=FAIL_RULE, action=policy.fail_mode),), _label(policy)
+    )
 
 
 def _score(scores: Scores, rule: Rule) -> float:

@@ -1,6 +1,8 @@
 """Windows of a real browser, as a visitor or an operator uses them."""
 
+import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,6 +57,14 @@ class Window:
     def log(self) -> Locator:
         """The list of messages."""
         return self.page.get_by_role("log", name="Messages")
+
+    def visitor(self) -> str:
+        """The visitor's id, from the token that the widget keeps."""
+        kept = str(self.page.evaluate("Object.values(sessionStorage).join()"))
+        found = re.search(r"eyJ[\w-]+\.([\w-]+)\.", kept)
+        assert found is not None
+        claims = json.loads(urlsafe_b64decode(found[1] + "=="))
+        return str(claims["sub"])
 
     def texts(self) -> list[str]:
         """The texts in the list, in their order."""
