@@ -20,8 +20,8 @@ test: $(VENV)/installed-dev ## Runs every check and test, on SQLite and on Postg
 check: $(VENV)/installed-dev ## Checks style and types only.
 	@exec $(BIN)/python -m tests.everything --checks
 
-bench: $(VENV)/installed-dev ## Measures the product against a bare loop; takes minutes.
-	@exec $(BIN)/python -m benchmarks.end_to_end
+bench: $(VENV)/installed-dev ## Measures the product against its goals and a peer; takes 15 minutes.
+	@exec $(BIN)/python -m benchmarks
 
 format: $(VENV)/installed-dev ## Puts the code into shape.
 	$(BIN)/ruff check --fix .

@@ -13,16 +13,14 @@ import json
 import multiprocessing
 import os
 import random
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.product import ROOT, Product, running
+from benchmarks import report
+from benchmarks.products import started
+from tests.product import ROOT
 
 WORDS = (
     "the a we you they is are was good morning evening friend game match team river music film "
@@ -161,43 +159,37 @@ async def open_loop(url: str, clients: int, per_s: float, found: list[str]) -> L
     return load
 
 
-def quantile(values: list[float], share: float) -> float:
-    """The value in ms below which this share of the values (in s) lies."""
-    return 1000 * sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-def lift_limits(product: Product) -> None:
-    """The load comes from one address and one visitor."""
-    command = [sys.executable, "manage.py", "limits", "off", "--all"]
-    subprocess.run(command, cwd=ROOT, env=product.environ, check=True, stdout=subprocess.DEVNULL)
-
-
 def main() -> None:
     """Runs everything once and prints a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument("--messages", type=int, default=6_000)
-    parser.add_argument("--server", default="daphne")
-    asked = parser.parse_args()
+    asked = report.arguments(__doc__, clients=50, messages=6_000)
     found = texts(asked.messages)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(Path(folder) / "var", RTAI_SERVER=asked.server) as product,
-    ):
-        lift_limits(product)
+    with started(asked.server) as product:
         asyncio.run(closed_loop(product.url, asked.clients, 8, found[:500]))
         rate, _ = asyncio.run(closed_loop(product.url, asked.clients, 8, found))
         half = asyncio.run(open_loop(product.url, asked.clients, rate / 2, found[:3_000]))
     bare, single = bare_loop(asked.messages, 32), bare_loop(asked.messages // 4, 1)
-    print("| measure | value |\n| --- | --- |")
-    print(f"| bare loop, batches of 32 | {bare:.0f}/s |")
-    print(f"| bare loop, one by one | {single:.0f}/s |")
-    print(f"| judged end to end, {asked.clients} clients | {rate:.0f}/s |")
-    print(f"| end to end / bare loop | {rate / bare:.2f} |")
-    print(f"| accepted to verdict at half load, p50 | {quantile(half.decided, 0.5):.1f} ms |")
-    print(f"| accepted to verdict at half load, p99 | {quantile(half.decided, 0.99):.1f} ms |")
-    print(f"| sent to verdict at half load, p99 | {quantile(half.total, 0.99):.1f} ms |")
-    print(f"| errors | {half.errors} |")
+    report.finish(_rows(asked, rate, half, bare, single), asked)
+
+
+def _rows(
+    asked: argparse.Namespace, rate: float, half: Load, bare: float, single: float
+) -> list[report.Row]:
+    p50, p99 = report.quantile(half.decided, 0.5), report.quantile(half.decided, 0.99)
+    sent = report.quantile(half.total, 0.99)
+    on = f"{asked.clients} clients, on {asked.server}"
+    return [
+        report.Row("bare loop, batches of 32", f"{bare:.0f}/s"),
+        report.Row("bare loop, one by one", f"{single:.0f}/s"),
+        report.Row(f"judged end to end, {on}", f"{rate:.0f}/s"),
+        report.Row("end to end / bare loop", f"{rate / bare:.2f}", "≥ 0.8", rate / bare >= 0.8),
+        report.Row(
+            f"accepted to verdict at half load, on {asked.server}",
+            f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, {half.errors} errors",
+            "p50 ≤ 15 ms, p99 ≤ 60 ms",
+            p50 <= 15 and p99 <= 60 and not half.errors,
+        ),
+        report.Row("sent to verdict at half load", f"p99 {sent:.1f} ms"),
+    ]
 
 
 if __name__ == "__main__":

@@ -3,18 +3,19 @@
 The load generator and the publisher are processes of their own; a latency counts from the time
 at which a message was to be published, whatever delayed it.
 
-    python -m benchmarks.fan_out [--server daphne] [--subscribers 1000] [--rate 50] [--seconds 20]
+    python -m benchmarks.fan_out [--server daphne|uvicorn|tutorial] [--rate 50]
 """
 
 import asyncio
 import gc
 import time
 from array import array
+from dataclasses import dataclass
 
 from benchmarks import publishing, report
 from benchmarks.connections import Connection, connect, subscribe
-from benchmarks.products import STREAM, gateway, redis_url, started, tokens
-from tests.product import Product
+from benchmarks.peers.running import tutorial
+from benchmarks.products import STREAM, cpu_s, redis_url, started, tokens
 
 GOALS_MS = {"daphne": 50, "uvicorn": 25}
 MARK = b'"text":"' + publishing.SENT.encode()
@@ -50,53 +51,68 @@ async def opened(port: int, passes: list[str], ears: Ears) -> list[Connection]:
     return [connection for some in lanes for connection in some]
 
 
-async def listen(product: Product, subscribers: int, per_s: float, seconds: float) -> report.Row:
-    """The row of one run."""
-    ears = Ears()
-    found = await opened(product.port, tokens(product, subscribers), ears)
-    gc.freeze()
-    await publish(product, per_s, int(per_s * WARM_UP_S), ears, subscribers)
-    ears.latencies = array("d")
-    expected = await publish(product, per_s, int(per_s * seconds), ears, subscribers)
-    delivered, problems = len(ears.latencies), sum(each.problems for each in found)
-    for each in found:
-        each.transport.abort()
-    return _row(product.environ["RTAI_SERVER"], ears, delivered / expected, problems, per_s)
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where it is measured: the product on one of its servers, or the peer."""
 
+    name: str
+    port: int
+    redis_url: str
+    goal_ms: int | None
 
-async def publish(product: Product, per_s: float, count: int, ears: Ears, subscribers: int) -> int:
-    """Publishes from another process and waits for all of it; how much should have come."""
-    start, expected = time.perf_counter() + 1.5, count * subscribers
-    writer = publishing.process(redis_url(product), per_s, count, start)
-    deadline = start + count / per_s + PATIENCE_S
-    while len(ears.latencies) < expected and time.perf_counter() < deadline:
-        await asyncio.sleep(0.05)
-    writer.wait()
-    return expected
+    async def listen(self, passes: list[str], per_s: float, seconds: float) -> report.Row:
+        """The row of one run."""
+        ears = Ears()
+        found = await opened(self.port, passes, ears)
+        gc.freeze()
+        await self._publish(per_s, int(per_s * WARM_UP_S), ears, len(passes))
+        ears.latencies = array("d")
+        expected = await self._publish(per_s, int(per_s * seconds), ears, len(passes))
+        share, problems = len(ears.latencies) / expected, sum(each.problems for each in found)
+        for each in found:
+            each.transport.abort()
+        return self._row(ears, share, problems, f"{len(passes)} subscribers, {per_s:.0f}/s")
 
+    async def _publish(self, per_s: float, count: int, ears: Ears, subscribers: int) -> int:
+        """Publishes from another process and waits for all of it; how much should have come."""
+        start, expected = time.perf_counter() + 1.5, count * subscribers
+        kind = ["120", "--peer"] if self.goal_ms is None else ["120"]
+        writer = publishing.process(self.redis_url, per_s, count, start, *kind)
+        deadline = start + count / per_s + PATIENCE_S
+        while len(ears.latencies) < expected and time.perf_counter() < deadline:
+            await asyncio.sleep(0.05)
+        writer.wait()
+        return expected
 
-def _row(server: str, ears: Ears, share: float, problems: int, per_s: float) -> report.Row:
-    found = sorted(ears.latencies)
-    p50, p99 = report.quantile(found, 0.5), report.quantile(found, 0.99)
-    goal = GOALS_MS[server]
-    value = f"{share:.2%} delivered, {problems} out of order; p50 {p50:.0f} ms, p99 {p99:.0f} ms"
-    return report.Row(
-        f"one stream, {per_s:.0f} messages/s, on {server}",
-        value,
-        f"100 %, p99 ≤ {goal} ms",
-        share == 1 and problems == 0 and p99 <= goal,
-    )
+    def _row(self, ears: Ears, share: float, problems: int, what: str) -> report.Row:
+        found = sorted(ears.latencies)
+        p50, p99 = report.quantile(found, 0.5), report.quantile(found, 0.99)
+        value = f"{share:.2%}, {problems} out of order; p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+        about = f"one stream, {what}, on {self.name}"
+        if self.goal_ms is None:
+            return report.Row(about, value)
+        met = share == 1 and problems == 0 and p99 <= self.goal_ms
+        return report.Row(about, value, f"100 %, p99 ≤ {self.goal_ms} ms", met)
 
 
 def main() -> None:
     """Runs once and prints a table in Markdown."""
     asked = report.arguments(__doc__, subscribers=1_000, rate=50.0, seconds=20.0)
+    if asked.server == "tutorial":
+        with tutorial() as peer:
+            stage = Stage("the tutorial architecture", peer.port, peer.redis_url, None)
+            passes = ["free"] * asked.subscribers
+            row = report.run(lambda: stage.listen(passes, asked.rate, asked.seconds))
+        report.finish([row], asked)
+        return
     with started(asked.server) as product:
-        before = sum(gateway(product).cpu_times()[:2])
-        row = report.run(lambda: listen(product, asked.subscribers, asked.rate, asked.seconds))
-        used = sum(gateway(product).cpu_times()[:2]) - before
-    cpu = report.Row("CPU of the server for the whole run", f"{used:.1f} s")
-    report.finish([row, cpu], asked)
+        stage = Stage(asked.server, product.port, redis_url(product), GOALS_MS[asked.server])
+        passes, before = tokens(product, asked.subscribers), cpu_s(product)
+        row = report.run(lambda: stage.listen(passes, asked.rate, asked.seconds))
+        used = cpu_s(product) - before
+    sent = asked.subscribers * asked.rate * (asked.seconds + WARM_UP_S)
+    cost = report.Row(f"CPU of {asked.server} for a delivery", f"{used / sent * 1e6:.1f} µs")
+    report.finish([row, cost], asked)
 
 
 if __name__ == "__main__":

@@ -57,3 +57,9 @@ def gateway(product: Product) -> psutil.Process:
 def resident(process: psutil.Process) -> int:
     """Bytes of memory in use; pages shared with others count once, here."""
     return int(process.memory_info().rss)
+
+
+def cpu_s(product: Product) -> float:
+    """Seconds of CPU that the gateway has used so far."""
+    found = gateway(product).cpu_times()
+    return float(found.user + found.system)

@@ -2,14 +2,17 @@
 
 Runs as a process of its own: `python -m benchmarks.publishing URL RATE COUNT START SIZE`, where
 START is the time of the first one by `time.perf_counter()`, which all processes share.
+With `--peer` it publishes as the tutorial architecture does.
 """
 
 import subprocess
 import sys
 import time
+from uuid import uuid4
 
 import redis
 
+from benchmarks.peers import tutorial
 from benchmarks.products import SITE, STREAM
 from inference.types import Scores
 from policy import keys as policy_keys
@@ -46,9 +49,21 @@ class Publishing:
         self._publisher.publish([found])
 
 
-def at_rate(url: str, per_s: float, count: int, start: float, size: int) -> None:
+class PeerPublishing:
+    """The same for the tutorial architecture."""
+
+    def __init__(self, url: str) -> None:
+        self._client = redis.Redis.from_url(url, decode_responses=True)
+
+    def publish(self, text: str) -> None:
+        """Publishes at once."""
+        tutorial.publish(self._client, uuid4().hex, text)
+
+
+def at_rate(
+    publishing: Publishing | PeerPublishing, per_s: float, count: int, start: float, size: int
+) -> None:
     """Publishes `count` texts of `size` characters, each at its time or as soon after as can be."""
-    publishing = Publishing(url)
     for number in range(count):
         intended = start + number / per_s
         time.sleep(max(0.0, intended - time.perf_counter()))
@@ -56,13 +71,20 @@ def at_rate(url: str, per_s: float, count: int, start: float, size: int) -> None
 
 
 def process(
-    url: str, per_s: float, count: int, start: float, size: int = 120
+    url: str, per_s: float, count: int, start: float, *more: str
 ) -> "subprocess.Popen[bytes]":
-    """The same in a process of its own."""
-    arguments = [url, str(per_s), str(count), str(start), str(size)]
+    """The same in a process of its own; `more` is the size, and `--peer` after it."""
+    arguments = [url, str(per_s), str(count), str(start), *(more or ("120",))]
     command = [sys.executable, "-m", "benchmarks.publishing", *arguments]
     return subprocess.Popen(command, cwd=ROOT)
 
 
+def main() -> None:
+    """Publishes what the command line asks for."""
+    url, per_s, count, start, size, *peer = sys.argv[1:]
+    publishing = PeerPublishing(url) if peer else Publishing(url)
+    at_rate(publishing, float(per_s), int(count), float(start), int(size))
+
+
 if __name__ == "__main__":
-    at_rate(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), int(sys.argv[5]))
+    main()

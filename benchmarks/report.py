@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import uvloop
 
-SERVERS = ("daphne", "uvicorn")
+SERVERS = ("daphne", "uvicorn", "tutorial")
+"""The product on either server; the last is a peer, which only some benchmarks know."""
 
 
 @dataclass(frozen=True, slots=True)

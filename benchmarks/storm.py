@@ -11,7 +11,7 @@ import time
 
 from benchmarks import report
 from benchmarks.connections import Connection, Refused, connect, subscribe
-from benchmarks.products import STREAM, redis_url, started, tokens
+from benchmarks.products import STREAM, cpu_s, redis_url, started, tokens
 from benchmarks.publishing import Publishing
 from tests.product import Product
 
@@ -105,8 +105,11 @@ def main() -> None:
     """Runs once and prints a table in Markdown."""
     asked = report.arguments(__doc__, clients=3_000, missed=20, at_once=300)
     with started(asked.server) as product:
+        before = cpu_s(product)
         rows = report.run(lambda: blow(product, asked.clients, asked.missed, asked.at_once))
-    report.finish(rows, asked)
+        each = (cpu_s(product) - before) / asked.clients
+    cost = report.Row(f"CPU of {asked.server} for a returning client", f"{each * 1e3:.2f} ms")
+    report.finish([*rows, cost], asked)
 
 
 if __name__ == "__main__":

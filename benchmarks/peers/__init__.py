@@ -1,0 +1,1 @@
+"""Other ways to do what the product does, to measure it against."""

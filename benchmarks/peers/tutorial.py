@@ -1,0 +1,122 @@
+"""The architecture that tutorials teach: one Redis subscription for each WebSocket, a list of
+jobs, and a worker that judges one text at a time with the same models.
+
+It speaks enough of the product's protocol to be measured by the same load generator, and leaves
+out all that costs time: tokens are not checked, nothing is limited, kept or written down.
+
+    python -m benchmarks.peers.tutorial serve SOCKET PORT
+    python -m benchmarks.peers.tutorial work SOCKET
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+
+import redis
+import redis.asyncio
+import uvicorn
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+JOBS, OFFSET, STREAM = "jobs", "offset", "stream"
+MODELS = Path(__file__).resolve().parents[2] / "plugins" / "models"
+THRESHOLD = 0.5
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, socket: str) -> None:
+        self._redis = redis.asyncio.Redis(unix_socket_path=socket, decode_responses=True)
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        """A token for everybody, and the WebSocket."""
+        if scope["type"] == "http":
+            headers = [(b"content-type", b"application/json")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b'{"token":"free"}'})
+        elif scope["type"] == "websocket":
+            await self._serve(receive, send)
+
+    async def _serve(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": "rtai.v1"})
+        user, inbox = uuid4().hex, self._redis.pubsub()
+        await inbox.subscribe(user)
+        forwarding = asyncio.create_task(_forward(inbox, send))
+        try:
+            while (message := await receive())["type"] != "websocket.disconnect":
+                await self._take(json.loads(message["text"]), user, inbox, send)
+        finally:
+            forwarding.cancel()
+            await inbox.aclose()  # type: ignore[no-untyped-call]
+
+    async def _take(self, frame: dict[str, Any], user: str, inbox: Any, send: Send) -> None:
+        if frame["type"] == "subscribe":
+            await inbox.subscribe(STREAM)
+            offset = int(await self._redis.get(OFFSET) or 0)
+            answer = {"type": "subscribed", "epoch": "e", "offset": offset, "recovered": False}
+        else:
+            id = uuid4().hex
+            job = {"id": id, "user": user, "ref": frame["ref"], "text": frame["text"]}
+            await self._redis.rpush(JOBS, json.dumps(job))
+            answer = {"type": "accepted", "ref": frame["ref"], "id": id}
+        await send({"type": "websocket.send", "text": json.dumps(answer)})
+
+
+async def _forward(inbox: Any, send: Send) -> None:
+    async for message in inbox.listen():
+        if message["type"] == "message":
+            await send({"type": "websocket.send", "text": message["data"]})
+
+
+def publish(client: "redis.Redis", id: str, text: str) -> None:
+    """A message to everybody, with the next offset."""
+    head = f'{{"type":"message","offset":{client.incr(OFFSET)},'
+    client.publish(STREAM, head + json.dumps({"id": id, "text": text}, separators=(",", ":"))[1:])
+
+
+def work(socket: str) -> None:
+    """Judges jobs, one after the other, for ever."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    from inference import versions
+    from inference.runtime_onnx import OnnxRuntime
+
+    runtimes = [OnnxRuntime(each, versions.load(each)) for each in sorted(MODELS.iterdir())]
+    for runtime in runtimes:
+        runtime.warm_up()
+    client = redis.Redis(unix_socket_path=socket, decode_responses=True)
+    client.set("ready", 1)
+    while True:
+        _, found = cast(tuple[str, str], client.blpop([JOBS]))
+        job = json.loads(found)
+        scores = [runtime.run([job["text"]])[0] for runtime in runtimes]
+        action = "block" if scores[0][0] > THRESHOLD else "allow"
+        verdict = {"type": "verdict", "ref": job["ref"], "id": job["id"], "action": action}
+        client.publish(job["user"], json.dumps(verdict))
+        if action == "allow":
+            publish(client, job["id"], job["text"])
+
+
+def serve(socket: str, port: int) -> None:
+    """Serves the application."""
+    uvicorn.run(
+        App(socket),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve(sys.argv[2], int(sys.argv[3]))
+    else:
+        work(sys.argv[2])
