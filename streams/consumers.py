@@ -239,7 +239,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.info("A close frame with %s could not be sent", why.code)
         except Exception as error:  # Whatever a server raises when its client has gone.
             logger.info("A connection was gone before its close frame: %r", error)
-        await asyncio.sleep(CLOSE_S)
+        else:
+            await asyncio.sleep(CLOSE_S)
         if self._serving is not None:
             self._serving.cancel()
 
