@@ -7,7 +7,6 @@ end, closes without a reason, cuts every socket after a day, and ends without a 
 import asyncio
 import functools
 import signal
-import struct
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -19,7 +18,7 @@ from daphne.server import twisted_loop
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet import reactor as installed_reactor
 
-from rtai_project import serving
+from rtai_project import serving, websocket_frames
 from rtai_project.requests_daphne import answer_with_flow_control
 
 INBOX_HIGH = 8
@@ -28,27 +27,11 @@ INBOX_LOW = 4
 STALLED_S = 5.0
 """A client that takes nothing for so long, while bytes wait for it, is cut off."""
 CHECK_S = 1.0
-MAX_CACHED = 16 * 1024
 BACKLOG = 1024
 
 Hook = Callable[[], Coroutine[Any, Any, Any]]
 # Twisted's stubs describe the module, not the object that stands in its place.
 reactor: Any = installed_reactor
-
-
-def encode(payload: bytes, opcode: int) -> bytes:
-    """A whole WebSocket frame from server to client: the same bytes for every client."""
-    size = len(payload)
-    if size < 126:
-        return struct.pack("!BB", 0x80 | opcode, size) + payload
-    if size < 65536:
-        return struct.pack("!BBH", 0x80 | opcode, 126, size) + payload
-    return struct.pack("!BBQ", 0x80 | opcode, 127, size) + payload
-
-
-@functools.lru_cache(maxsize=256)
-def _encode_shared(text: str) -> bytes:
-    return encode(text.encode(), 1)
 
 
 class Inbox(asyncio.Queue[Mapping[str, Any]]):
@@ -132,12 +115,7 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         """Sends one frame: at once if nothing waits before it, else by the transport's buffer."""
         if self.state != self.STATE_OPEN:
             return
-        if binary:
-            frame = encode(content, 2)
-        elif len(content) <= MAX_CACHED:
-            frame = _encode_shared(content)
-        else:
-            frame = encode(content.encode(), 1)
+        frame = websocket_frames.encode(content, 2) if binary else websocket_frames.text(content)
         self._written += len(frame)
         self._write(frame)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from rtai_project import websocket_frames
+
 STALLED_S = 5.0
 """A client that takes nothing for so long, while bytes wait for it, is cut off."""
 RESET = struct.pack("ii", 1, 0)
@@ -28,6 +30,15 @@ class Protocol(WebSocketsSansIOProtocol):
         """uvicorn's."""
         self._rest()
         super().connection_lost(exc)
+
+    async def send(self, message: Any) -> None:
+        """uvicorn's; a text for many clients is encoded once."""
+        text = message.get("text") if message["type"] == "websocket.send" else None
+        if text and self.handshake_complete and not self.close_sent and self.writable.is_set():
+            if not self.transport.is_closing():
+                self.transport.write(websocket_frames.text(text))
+            return
+        await super().send(message)
 
     def pause_writing(self) -> None:
         """The network does not take more."""

@@ -32,7 +32,9 @@ class App:
     """The ASGI application."""
 
     def __init__(self, socket: str) -> None:
-        self._redis = redis.asyncio.Redis(unix_socket_path=socket, decode_responses=True)
+        self._redis = redis.asyncio.Redis(
+            unix_socket_path=socket, decode_responses=True, max_connections=20_000
+        )
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """A token for everybody, and the WebSocket."""
