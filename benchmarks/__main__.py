@@ -17,7 +17,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 RUNS = (
     ("end_to_end", ("daphne", "uvicorn")),
     ("tutorial", ("daphne",)),
-    ("fan_out", ("daphne", "uvicorn", "tutorial")),
+    ("fan_out", ("daphne", "uvicorn")),
     ("storm", ("daphne", "uvicorn")),
     ("bad_clients", ("daphne", "uvicorn")),
     ("idle", ("daphne", "uvicorn")),
