@@ -63,7 +63,9 @@ class Protocol(StockProtocol):  # type: ignore[misc]
     def configure(cls, factory: Any) -> None:
         """Takes the factory's options for all connections."""
         for name in StockProtocol.CONFIG_ATTRS:
-            setattr(cls, name, getattr(factory, name))
+            value = getattr(factory, name)
+            # A plain function on a class would be called as a method.
+            setattr(cls, name, staticmethod(value) if callable(value) else value)
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Takes over from the HTTP channel, which was the producer before the upgrade."""

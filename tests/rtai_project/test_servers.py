@@ -25,7 +25,8 @@ class Served:
 
     def connect(self, path: str = "/", **options: Any) -> ClientConnection:
         uri = f"ws://127.0.0.1:{self.port}{path}"
-        client: ClientConnection = connect(uri, proxy=None, compression=None, **options)
+        options = {"compression": None, **options}
+        client: ClientConnection = connect(uri, proxy=None, **options)
         return client
 
     def state(self, headers: dict[str, str] | None = None) -> dict[str, Any]:
@@ -88,6 +89,11 @@ def test_a_close_frame_carries_code_and_reason(served: Served, code: int) -> Non
 def test_the_subprotocol_is_the_one_that_the_application_chose(served: Served) -> None:
     with served.connect(subprotocols=["rtai.v1", "rtai.token.x"]) as client:
         assert client.subprotocol == "rtai.v1"
+
+
+def test_a_client_that_offers_compression_is_served_without_it(served: Served) -> None:
+    with served.connect(compression="deflate", open_timeout=10) as client:
+        assert client.protocol.extensions == []
 
 
 def test_a_refused_handshake_is_a_403(served: Served) -> None:
