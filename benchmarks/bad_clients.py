@@ -64,7 +64,7 @@ async def never_read(product: Product, clients: int) -> report.Row:
         await mute(product.port, token)
     peak, start, count = Peak(gateway(product)), time.perf_counter() + 1.5, int(PER_S * FOR_S)
     watching = asyncio.create_task(peak.watch())
-    writer = publishing.process(redis_url(product), PER_S, count, start, str(TEXT))
+    writer = publishing.process(redis_url(product), PER_S, count, start, TEXT)
     gone = await cut_off(product, clients, start)
     while good.frames < count and time.perf_counter() < start + 30:
         await asyncio.sleep(0.05)

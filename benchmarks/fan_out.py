@@ -3,7 +3,7 @@
 The load generator and the publisher are processes of their own; a latency counts from the time
 at which a message was to be published, whatever delayed it.
 
-    python -m benchmarks.fan_out [--server daphne|uvicorn|tutorial] [--rate 50]
+    python -m benchmarks.fan_out [--server daphne|uvicorn] [--rate 50]
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from benchmarks import publishing, report
 from benchmarks.connections import Connection, connect, subscribe
-from benchmarks.peers.running import tutorial
 from benchmarks.products import STREAM, cpu_s, redis_url, started, tokens
 
 GOALS_MS = {"daphne": 50, "uvicorn": 25}
@@ -53,12 +52,12 @@ async def opened(port: int, passes: list[str], ears: Ears) -> list[Connection]:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where it is measured: the product on one of its servers, or the peer."""
+    """Where it is measured."""
 
     name: str
     port: int
     redis_url: str
-    goal_ms: int | None
+    goal_ms: int
 
     async def listen(self, passes: list[str], per_s: float, seconds: float) -> report.Row:
         """The row of one run."""
@@ -76,8 +75,7 @@ class Stage:
     async def _publish(self, per_s: float, count: int, ears: Ears, subscribers: int) -> int:
         """Publishes from another process and waits for all of it; how much should have come."""
         start, expected = time.perf_counter() + 1.5, count * subscribers
-        kind = ["120", "--peer"] if self.goal_ms is None else ["120"]
-        writer = publishing.process(self.redis_url, per_s, count, start, *kind)
+        writer = publishing.process(self.redis_url, per_s, count, start)
         deadline = start + count / per_s + PATIENCE_S
         while len(ears.latencies) < expected and time.perf_counter() < deadline:
             await asyncio.sleep(0.05)
@@ -89,8 +87,6 @@ class Stage:
         p50, p99 = report.quantile(found, 0.5), report.quantile(found, 0.99)
         value = f"{share:.2%}, {problems} out of order; p50 {p50:.0f} ms, p99 {p99:.0f} ms"
         about = f"one stream, {what}, on {self.name}"
-        if self.goal_ms is None:
-            return report.Row(about, value)
         met = share == 1 and problems == 0 and p99 <= self.goal_ms
         return report.Row(about, value, f"100 %, p99 ≤ {self.goal_ms} ms", met)
 
@@ -98,13 +94,6 @@ class Stage:
 def main() -> None:
     """Runs once and prints a table in Markdown."""
     asked = report.arguments(__doc__, subscribers=1_000, rate=50.0, seconds=20.0)
-    if asked.server == "tutorial":
-        with tutorial() as peer:
-            stage = Stage("the tutorial architecture", peer.port, peer.redis_url, None)
-            passes = ["free"] * asked.subscribers
-            row = report.run(lambda: stage.listen(passes, asked.rate, asked.seconds))
-        report.finish([row], asked)
-        return
     with started(asked.server) as product:
         stage = Stage(asked.server, product.port, redis_url(product), GOALS_MS[asked.server])
         passes, before = tokens(product, asked.subscribers), cpu_s(product)

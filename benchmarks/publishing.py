@@ -2,17 +2,14 @@
 
 Runs as a process of its own: `python -m benchmarks.publishing URL RATE COUNT START SIZE`, where
 START is the time of the first one by `time.perf_counter()`, which all processes share.
-With `--peer` it publishes as the tutorial architecture does.
 """
 
 import subprocess
 import sys
 import time
-from uuid import uuid4
 
 import redis
 
-from benchmarks.peers import tutorial
 from benchmarks.products import SITE, STREAM
 from inference.types import Scores
 from policy import keys as policy_keys
@@ -49,20 +46,7 @@ class Publishing:
         self._publisher.publish([found])
 
 
-class PeerPublishing:
-    """The same for the tutorial architecture."""
-
-    def __init__(self, url: str) -> None:
-        self._client = redis.Redis.from_url(url, decode_responses=True)
-
-    def publish(self, text: str) -> None:
-        """Publishes at once."""
-        tutorial.publish(self._client, uuid4().hex, text)
-
-
-def at_rate(
-    publishing: Publishing | PeerPublishing, per_s: float, count: int, start: float, size: int
-) -> None:
+def at_rate(publishing: Publishing, per_s: float, count: int, start: float, size: int) -> None:
     """Publishes `count` texts of `size` characters, each at its time or as soon after as can be."""
     for number in range(count):
         intended = start + number / per_s
@@ -71,19 +55,18 @@ def at_rate(
 
 
 def process(
-    url: str, per_s: float, count: int, start: float, *more: str
+    url: str, per_s: float, count: int, start: float, size: int = 120
 ) -> "subprocess.Popen[bytes]":
-    """The same in a process of its own; `more` is the size, and `--peer` after it."""
-    arguments = [url, str(per_s), str(count), str(start), *(more or ("120",))]
+    """The same in a process of its own."""
+    arguments = [url, str(per_s), str(count), str(start), str(size)]
     command = [sys.executable, "-m", "benchmarks.publishing", *arguments]
     return subprocess.Popen(command, cwd=ROOT)
 
 
 def main() -> None:
     """Publishes what the command line asks for."""
-    url, per_s, count, start, size, *peer = sys.argv[1:]
-    publishing = PeerPublishing(url) if peer else Publishing(url)
-    at_rate(publishing, float(per_s), int(count), float(start), int(size))
+    url, per_s, count, start, size = sys.argv[1:]
+    at_rate(Publishing(url), float(per_s), int(count), float(start), int(size))
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ from typing import Any
 import psutil
 import uvloop
 
-SERVERS = ("daphne", "uvicorn", "tutorial")
-"""The product on either server; the last is a peer, which only some benchmarks know."""
+SERVERS = ("daphne", "uvicorn")
 
 
 @dataclass(frozen=True, slots=True)
