@@ -1,7 +1,6 @@
 """Moderators decide otherwise in the admin."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 import redis
@@ -11,6 +10,7 @@ from django.test import Client
 from policy.models import ReviewRecord, VerdictRecord
 from policy.records_db import RecordWriter
 from streams import keys
+from tests.policy.records import a_held_record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 PAGE = "/admin/policy/verdictrecord/"
@@ -18,18 +18,7 @@ PAGE = "/admin/policy/verdictrecord/"
 
 @pytest.fixture
 def held() -> VerdictRecord:
-    now = datetime.now(UTC)
-    return VerdictRecord.objects.create(
-        id="0" * 32,
-        site="demo",
-        stream="lobby",
-        author_id="user-1",
-        text="<b>Hm.</b>",
-        ref="r1",
-        accepted_at=now,
-        decided_at=now,
-        action="hold",
-    )
+    return a_held_record("<b>Hm.</b>")
 
 
 def a_person(*permissions: str) -> Client:

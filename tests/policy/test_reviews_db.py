@@ -1,7 +1,5 @@
 """A person's decision takes the place of the machine's."""
 
-from datetime import UTC, datetime
-
 import pytest
 import redis
 from django.contrib.auth.models import User
@@ -11,6 +9,7 @@ from policy.policy import Action
 from policy.reviews_db import review
 from streams import keys
 from streams.publisher_redis import RedisPublisher
+from tests.policy.records import a_held_record
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -22,18 +21,7 @@ def publisher(valkey: redis.Redis) -> RedisPublisher:
 
 @pytest.fixture
 def held() -> VerdictRecord:
-    now = datetime.now(UTC)
-    return VerdictRecord.objects.create(
-        id="0" * 32,
-        site="demo",
-        stream="lobby",
-        author_id="user-1",
-        text="Hm.",
-        ref="r1",
-        accepted_at=now,
-        decided_at=now,
-        action="hold",
-    )
+    return a_held_record()
 
 
 @pytest.fixture
