@@ -17,10 +17,12 @@ MAY_IMPORT = {
     "inference": {"inference"},
     "plugins": {"plugins", "inference"},
     "policy": {"policy", "inference"},
-    "streams": {"streams", "policy", "inference"},
-    "api": {"api", "streams", "policy", "inference"},
-    "console": {"console", "streams", "policy", "inference"},
-    "rtai_project": {"rtai_project", "console", "api", "streams", "policy", "inference"},
+    "generation": {"generation", "policy", "inference"},
+    "streams": {"streams", "generation", "policy", "inference"},
+    "api": {"api", "streams", "generation", "policy", "inference"},
+    "console": {"console", "streams", "generation", "policy", "inference"},
+    "rtai_project": {"rtai_project", "console", "api", "streams"}
+    | {"generation", "policy", "inference"},
 }
 """Directions: each package on the left may import those on the right."""
 
@@ -35,6 +37,7 @@ TECHNOLOGIES = {
     "channels": {"channels", "channels_redis", "asgiref", "msgpack", "redis"},
     "daphne": {"daphne", "twisted", "autobahn"},
     "db": {"django", "asgiref", "redis"},
+    "httpx": {"httpx"},
     "http": {"django", "ninja", "pydantic", "httpx", "asgiref", "redis"},
     "jwt": {"jwt"},
     "onnx": {"onnxruntime", "tokenizers", "numpy"},

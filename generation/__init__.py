@@ -1,0 +1,1 @@
+"""Prompts in, answers out token by token, judged both ways."""

@@ -1,0 +1,93 @@
+"""Ports: where generations are kept while they are written and read.
+
+Redis holds the truth: the text so far, who owns it, and a lease that its worker renews.
+What happens to a generation is announced on its group of the channel layer, in this order and
+with these fields, `length` and `from` in characters:
+
+- `generation.start`: `id`, `site`, `stream` ("" if private), `owner`, `ref`, `model`
+- `generation.token`: `id`, `site`, `stream`, `from`, `text`
+- `generation.done`: `id`, `site`, `stream`, `finish_reason`, `length`, `prompt_tokens`,
+  `completion_tokens`
+
+An announcement may be lost; who follows a generation reads its snapshot where something lacks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from generation.generations import FinishReason, Generation, Snapshot, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The id under which a generation runs; `fresh` is False for a `ref` that came before."""
+
+    id: str
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks, as rate limits count them; empty where there is none."""
+
+    site: str
+    user: str
+    session: str = ""
+    address: str = ""
+    api_key: str = ""
+
+
+class Generations(Protocol):
+    """What a gateway does; every method raises Overloaded while Redis is away."""
+
+    async def admit(self, generation: Generation, requester: Requester) -> Admitted:
+        """Stores a generation and counts it; the caller then dispatches it if it is fresh.
+
+        Raises RateLimited, or Overloaded where too many wait already.
+        """
+        ...
+
+    async def read(self, id: str) -> Snapshot | None:
+        """The generation as it stands; None if it is unknown or expired."""
+        ...
+
+    async def running(self, site: str, stream: str) -> Sequence[Snapshot]:
+        """What is under way in a stream, started and not done."""
+        ...
+
+    async def cancel(self, id: str) -> bool:
+        """Asks for a generation's end; False if it was done or unknown.
+
+        One that no worker took yet ends at once. Whether one may cancel is the caller's to ask.
+        """
+        ...
+
+
+class Work(Protocol):
+    """What a worker does; every method raises redis.RedisError while Redis is away."""
+
+    def claim(self, id: str) -> Generation | None:
+        """Takes a waiting generation under a lease; None if it is taken, cancelled or gone."""
+        ...
+
+    def start(self, generation: Generation) -> bool:
+        """Announces that the answer begins; False if it is not ours any more."""
+        ...
+
+    def append(self, generation: Generation, start: int, text: str) -> bool:
+        """Puts text after the first `start` characters; repeating a call changes nothing.
+
+        False if the generation was cancelled, or taken for dead meanwhile.
+        """
+        ...
+
+    def renew(self, ids: Sequence[str]) -> Sequence[str]:
+        """Renews leases; returns those ids that must stop."""
+        ...
+
+    def finish(
+        self, generation: Generation, reason: FinishReason, usage: Usage, detail: str = ""
+    ) -> bool:
+        """Ends it and announces that, once; False if it was ended before."""
+        ...
