@@ -1,0 +1,262 @@
+"""Writes a decoder with a cache of keys and values as an ONNX graph, node by node.
+
+Names and shapes are those of onnxruntime-genai's exports, so that one engine runs both.
+
+inputs: `input_ids` int64 [batch, new]; `attention_mask` int64 [batch, past + new], ones and then
+zeros; `past_key_values.N.key` and `.value` float32 [batch, kv_heads, cache, head_dim].
+outputs: `logits` float32 [batch, 1, vocab], of each row's last real token only, for a prompt needs
+no other; `present.N.key` and `.value`, as long as the longer of cache and mask. Where the cache
+is at least as long as the mask, past and present may be bound to the same memory.
+
+New tokens may be padded (on the right) only where nothing is in the cache yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 20
+CONTRIB = "com.microsoft"
+EPSILON = 1e-6
+BLOCK = 32
+"""Weights of one row that share a scale."""
+
+Array = NDArray[np.float32]
+Arrays = Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The decoder's sizes; `wide` is the width inside the feed-forward step."""
+
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    wide: int
+    vocab: int
+    context: int
+    base: float = 10_000.0
+
+    @property
+    def head_dim(self) -> int:
+        """The width of one head."""
+        return self.width // self.heads
+
+    def names(self) -> dict[str, tuple[int, ...]]:
+        """Every weight with its shape; matrices are [outputs, inputs]."""
+        attend = (self.heads + 2 * self.kv_heads) * self.head_dim
+        layer: dict[str, tuple[int, ...]] = {
+            "attend_norm": (self.width,),
+            "attend": (attend, self.width),
+            "attended": (self.width, self.width),
+            "widen_norm": (self.width,),
+            "widen": (self.wide, self.width),
+            "narrow": (self.width, self.wide),
+        }
+        found: dict[str, tuple[int, ...]] = {"words.weight": (self.vocab, self.width)}
+        for number in range(self.layers):
+            found |= {f"layers.{number}.{part}.weight": size for part, size in layer.items()}
+        return found | {"final_norm.weight": (self.width,)}
+
+
+def rotations(shape: Shape) -> tuple[Array, Array]:
+    """Cosines and sines of the rotary position embedding, [context, head_dim / 2].
+
+    Su et al., RoFormer (2021); each head's first half is rotated against its second.
+    """
+    half = shape.head_dim // 2
+    speeds = shape.base ** (-np.arange(half, dtype=np.float64) / half)
+    angles = np.arange(shape.context, dtype=np.float64)[:, None] * speeds
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+def blocks(weight: Array, bits: int) -> tuple[NDArray[np.uint8], Array]:
+    """A matrix [outputs, inputs] in `bits`, with one scale for each `BLOCK` inputs of a row.
+
+    The zero point is the middle of the range. Two numbers of four bits share a byte, the first
+    in the low half. Returns [outputs, blocks, bytes] and [outputs, blocks].
+    """
+    if weight.shape[1] % BLOCK:
+        raise ValueError(f"A row of {weight.shape[1]} weights has no whole blocks of {BLOCK}.")
+    middle = 1 << (bits - 1)
+    parts = weight.reshape(weight.shape[0], -1, BLOCK)
+    scale = np.abs(parts).max(axis=2) / (middle - 1)
+    scale = np.where(scale == 0.0, 1.0, scale).astype(np.float32)
+    whole = np.clip(np.rint(parts / scale[:, :, None]) + middle, 0, 2 * middle - 1)
+    small = whole.astype(np.uint8)
+    if bits == 4:
+        small = small[:, :, 0::2] | (small[:, :, 1::2] << 4)
+    return small, scale
+
+
+class Graph:
+    """A graph under construction; every method returns the name of what it computes.
+
+    `bits` is 4 or 8 for weights in blocks, or 0 for single precision.
+    """
+
+    def __init__(self, bits: int) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self.bits = bits
+
+    def nodes_of(self, kind: str, inputs: list[str], outputs: int, **how: Any) -> list[str]:
+        """Add a node with several outputs."""
+        name = f"{kind}_{len(self.nodes)}"
+        names = [f"{name}_{number}" for number in range(outputs)]
+        self.nodes.append(helper.make_node(kind, inputs, names, name, **how))
+        return names
+
+    def node(self, kind: str, *inputs: str, **how: Any) -> str:
+        """Add a node with one output."""
+        return self.nodes_of(kind, list(inputs), 1, **how)[0]
+
+    def constant(self, value: NDArray[np.generic]) -> str:
+        """Add a constant."""
+        name = f"constant_{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
+        return name
+
+    def whole(self, *values: int) -> str:
+        """Add a vector of integers."""
+        return self.constant(np.array(values, dtype=np.int64))
+
+    def linear(self, states: str, weight: Array) -> str:
+        """A linear map without a shift; in blocks, each row of states has ranges of its own.
+
+        So a sequence's numbers do not depend on its neighbours.
+        """
+        if not self.bits:
+            return self.node("MatMul", states, self.constant(weight.T))
+        small, scale = blocks(weight, self.bits)
+        sizes = {"N": weight.shape[0], "K": weight.shape[1]}
+        how = {"bits": self.bits, "block_size": BLOCK, "accuracy_level": 4, "domain": CONTRIB}
+        parts = [self.constant(small), self.constant(scale)]
+        return self.node("MatMulNBits", states, *parts, **sizes, **how)
+
+    def words(self, table: Array) -> str:
+        """The rows of the table at `input_ids`, kept as bytes where weights are."""
+        if not self.bits:
+            return self.node("Gather", self.constant(table), "input_ids")
+        scale = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-8) / 127.0
+        small = np.rint(table / scale).astype(np.int8)
+        rows = self.node("Gather", self.constant(small), "input_ids")
+        scales = self.node("Gather", self.constant(scale.astype(np.float32)), "input_ids")
+        return self.node("Mul", self.node("Cast", rows, to=TensorProto.FLOAT), scales)
+
+
+def build(weights: Arrays, shape: Shape, bits: int = 8) -> onnx.ModelProto:
+    """The whole decoder; raises ValueError where a weight is missing or has another shape."""
+    _check(weights, shape)
+    graph = Graph(bits)
+    states = graph.words(weights["words.weight"])
+    normed = _first_norm(graph, states, weights["layers.0.attend_norm.weight"])
+    lengths, total = _lengths(graph)
+    tables = [graph.constant(table) for table in rotations(shape)]
+    for number in range(shape.layers):
+        packed = graph.linear(normed, weights[f"layers.{number}.attend.weight"])
+        mixed = _attend(graph, packed, shape, number, [lengths, total, *tables])
+        mixed = graph.linear(mixed, weights[f"layers.{number}.attended.weight"])
+        states, normed = _norm(graph, states, mixed, weights[f"layers.{number}.widen_norm.weight"])
+        wide = graph.node("Relu", graph.linear(normed, weights[f"layers.{number}.widen.weight"]))
+        squared = graph.node("Mul", wide, wide)
+        outer = graph.linear(squared, weights[f"layers.{number}.narrow.weight"])
+        states, normed = _norm(graph, states, outer, weights[_next_norm(shape, number)])
+    logits = graph.linear(_last(graph, normed), weights["words.weight"])
+    graph.nodes.append(helper.make_node("Identity", [logits], ["logits"], "answer"))
+    return _model(graph, shape)
+
+
+def _check(weights: Arrays, shape: Shape) -> None:
+    for name, size in shape.names().items():
+        found = weights[name].shape if name in weights else None
+        if found != size:
+            raise ValueError(f"{name} must have the shape {size}; it has {found}.")
+
+
+def _next_norm(shape: Shape, number: int) -> str:
+    last = number + 1 == shape.layers
+    return "final_norm.weight" if last else f"layers.{number + 1}.attend_norm.weight"
+
+
+def _first_norm(graph: Graph, states: str, scale: Array) -> str:
+    part = graph.constant(scale)
+    return graph.node("SimplifiedLayerNormalization", states, part, axis=-1, epsilon=EPSILON)
+
+
+def _norm(graph: Graph, states: str, added: str, scale: Array) -> tuple[str, str]:
+    """The sum of both, and its root-mean-square norm (Zhang and Sennrich, 2019)."""
+    kind, parts = "SkipSimplifiedLayerNormalization", [states, added, graph.constant(scale)]
+    name = f"{kind}_{len(graph.nodes)}"
+    outputs = [f"{name}_normed", "", "", f"{name}_sum"]
+    graph.nodes.append(
+        helper.make_node(kind, parts, outputs, name, domain=CONTRIB, epsilon=EPSILON)
+    )
+    return outputs[3], outputs[0]
+
+
+def _lengths(graph: Graph) -> tuple[str, str]:
+    """Each row's last real position [batch], and the mask's length, as the attention wants them."""
+    real = graph.node("ReduceSum", "attention_mask", graph.whole(1), keepdims=0)
+    last = graph.node("Sub", real, graph.constant(np.array(1, dtype=np.int64)))
+    total = graph.node("Shape", "attention_mask", start=1, end=2)
+    scalar = graph.node("Squeeze", total)
+    kinds = [graph.node("Cast", each, to=TensorProto.INT32) for each in (last, scalar)]
+    return kinds[0], kinds[1]
+
+
+def _attend(graph: Graph, packed: str, shape: Shape, number: int, rest: list[str]) -> str:
+    """Causal attention over cache and new tokens, which are rotated to their places first."""
+    name = f"attention_{number}"
+    cache = [f"past_key_values.{number}.{part}" for part in ("key", "value")]
+    outputs = [name, f"present.{number}.key", f"present.{number}.value"]
+    how: dict[str, Any] = {"num_heads": shape.heads, "kv_num_heads": shape.kv_heads}
+    inputs = [packed, "", "", *cache, *rest]
+    kind = "GroupQueryAttention"
+    graph.nodes.append(
+        helper.make_node(kind, inputs, outputs, name, domain=CONTRIB, do_rotary=1, **how)
+    )
+    return name
+
+
+def _last(graph: Graph, states: str) -> str:
+    """Each row's last real state, [batch, 1, width].
+
+    The mask's padding counts from the end of the new tokens; rows whose padding lies in the
+    cache (a step of one token for sequences of different lengths) have one new token only.
+    """
+    new = graph.node("Shape", "input_ids", start=1, end=2)
+    total = graph.node("Shape", "attention_mask", start=1, end=2)
+    real = graph.node("ReduceSum", "attention_mask", graph.whole(1), keepdims=1)
+    padding = graph.node("Sub", total, real)
+    place = graph.node("Sub", graph.node("Sub", new, graph.whole(1)), padding)
+    place = graph.node("Max", place, graph.whole(0))
+    chosen = graph.node("GatherND", states, place, batch_dims=1)
+    return graph.node("Unsqueeze", chosen, graph.whole(1))
+
+
+def _model(graph: Graph, shape: Shape) -> onnx.ModelProto:
+    whole, single = TensorProto.INT64, TensorProto.FLOAT
+    make = helper.make_tensor_value_info
+    inputs = [make("input_ids", whole, ["batch", "new"])]
+    inputs.append(make("attention_mask", whole, ["batch", "total"]))
+    outputs = [make("logits", single, ["batch", 1, shape.vocab])]
+    for number in range(shape.layers):
+        for part in ("key", "value"):
+            size: list[str | int | None] = ["batch", shape.kv_heads, "cache", shape.head_dim]
+            inputs.append(make(f"past_key_values.{number}.{part}", single, size))
+            kept: list[str | int | None] = ["batch", shape.kv_heads, "kept", shape.head_dim]
+            outputs.append(make(f"present.{number}.{part}", single, kept))
+    body = helper.make_graph(graph.nodes, "continue", inputs, outputs, graph.constants)
+    versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+    model = helper.make_model(body, opset_imports=versions, producer_name="training")
+    model.ir_version = 9
+    return model
