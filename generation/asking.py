@@ -1,0 +1,133 @@
+"""From what a client asked for to the Generation that a worker gets."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from generation import memory
+from generation.assistants import Assistant, AssistantBook, ModelSettings
+from generation.generations import Generation, OnDisconnect
+from generation.memory import Memory
+from generation.store import Requester
+from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
+from inference.generator import Role, Sampling, Turn
+from policy.messages import Author
+
+WAIT_MS = 30_000
+"""How long a generation may wait for a worker."""
+ASSISTANT_ID = "assistant"
+"""The author id of every site's assistant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request whose form was checked; None stands for what the assistant's settings say.
+
+    `judged_before` is set for turns that a verdict allowed already.
+    """
+
+    ref: str
+    turns: tuple[Turn, ...]
+    stream: str | None = None
+    model: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    on_disconnect: OnDisconnect = OnDisconnect.CONTINUE
+    judged_before: bool = False
+
+
+class Composer:
+    """Puts the site's prompt and the memory before what was asked, and clamps its limits.
+
+    It asks the database and Redis and may block: an event loop calls it in a thread.
+    """
+
+    def __init__(
+        self,
+        book: Callable[[], AssistantBook],
+        memory: Memory,
+        now_ms: Callable[[], int],
+        new_id: Callable[[int], str],
+    ) -> None:
+        self._book = book
+        self._memory = memory
+        self._now_ms = now_ms
+        self._new_id = new_id
+
+    def compose(self, asked: Asked, who: Requester, author: Author) -> Generation:
+        """Raises Unsupported where the site has no assistant, NotFound for a model that is not
+        its own, ModelUnavailable if none is switched on, and TooLarge for a prompt that no
+        answer fits behind.
+        """
+        book = self._book()
+        if (assistant := book.assistant(who.site, asked.stream)) is None:
+            raise Unsupported("There is no assistant here.")
+        model = _model(book, assistant, asked.model)
+        sampling = _sampling(asked, assistant, model)
+        now_ms = self._now_ms()
+        remembers = len(asked.turns) == 1 and not who.api_key
+        return Generation(
+            id=self._new_id(now_ms),
+            site=who.site,
+            stream=asked.stream,
+            owner=author,
+            session=who.session,
+            ref=asked.ref,
+            model=model.name,
+            assistant=Author(ASSISTANT_ID, assistant.name, "assistant"),
+            turns=self._turns(asked, who, assistant, model.context_tokens - sampling.max_tokens),
+            judged=0 if asked.judged_before else _judged(asked.turns),
+            sampling=sampling,
+            on_disconnect=asked.on_disconnect,
+            remember=remembers and asked.stream is None,
+            accepted_ms=now_ms,
+            deadline_ms=now_ms + WAIT_MS,
+        )
+
+    def _turns(
+        self, asked: Asked, who: Requester, assistant: Assistant, room: int
+    ) -> tuple[Turn, ...]:
+        """The site's prompt, the client's own, as much memory as fits, and what was asked."""
+        systems = [turn for turn in asked.turns if turn.role == Role.SYSTEM]
+        spoken = [turn for turn in asked.turns if turn.role != Role.SYSTEM]
+        if assistant.system_prompt:
+            systems.insert(0, Turn(Role.SYSTEM, assistant.system_prompt))
+        budget = min(assistant.memory_tokens, room - memory.tokens([*systems, *spoken]))
+        remembered = self._remembered(asked, who) if budget > 0 and len(spoken) == 1 else []
+        return (*systems, *memory.latest(remembered, budget), *spoken)
+
+    def _remembered(self, asked: Asked, who: Requester) -> Sequence[Turn]:
+        if asked.stream is not None:
+            return self._memory.of_stream(who.site, asked.stream, asked.turns[-1].content)
+        return [] if who.api_key else self._memory.of_user(who.site, who.user)
+
+
+def _model(book: AssistantBook, assistant: Assistant, name: str | None) -> ModelSettings:
+    if name is not None and name not in assistant.models:
+        raise NotFound("There is no such model here.")
+    for each in [name] if name is not None else assistant.models:
+        if (found := book.model(each)) is not None:
+            return found
+    raise ModelUnavailable("No model of the assistant is switched on.")
+
+
+def _sampling(asked: Asked, assistant: Assistant, model: ModelSettings) -> Sampling:
+    """What was asked for, within what the assistant and the model allow."""
+    most = min(assistant.max_tokens, model.max_tokens, max(1, model.context_tokens // 2))
+    # A byte is a token at most, and an estimate below is the model's own business.
+    if memory.tokens(asked.turns) > 4 * model.context_tokens:
+        raise TooLarge(f"The conversation has more than {model.context_tokens} tokens.")
+    return Sampling(
+        max_tokens=min(asked.max_tokens or most, most),
+        temperature=assistant.temperature if asked.temperature is None else asked.temperature,
+        top_p=asked.top_p,
+        seed=asked.seed,
+        stop=asked.stop,
+    )
+
+
+def _judged(turns: Sequence[Turn]) -> int:
+    """How many turns at the end came from the client and are not its operator's word."""
+    return sum(turn.role != Role.SYSTEM for turn in turns)
