@@ -111,6 +111,13 @@ AREAS = (
     ("Policies", "policy", "policyrecord", "Which scores lead to which action."),
     ("Verdicts", "policy", "verdictrecord", "Every judged message, with its scores."),
     ("Model versions", "inference", "modelversionrecord", "What judges; switch without a restart."),
+    ("Assistants", "generation", "assistantrecord", "Who answers, how, and with which models."),
+    (
+        "Assistant models",
+        "generation",
+        "assistantmodelrecord",
+        "The plugin llm, or servers of yours.",
+    ),
     ("Sites", "streams", "site", "Public keys and allowed origins."),
     ("Streams", "streams", "stream", "Live feeds and how long they remember."),
     ("API keys", "streams", "apikey", "Keys for a site's own programs."),

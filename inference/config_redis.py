@@ -15,7 +15,7 @@ from inference import connection_redis
 
 VERSIONS = "rtai:config"
 """Hash of a counter for each area; it rises with every change."""
-AREAS = ("sites", "limits", "policies", "models")
+AREAS = ("sites", "limits", "policies", "models", "assistants")
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from pathlib import Path
 from django.contrib.auth import get_user_model
 from django.db import transaction
 
+from generation.models import AssistantModelRecord, AssistantRecord
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
 from streams import api_keys, limits
@@ -18,6 +19,8 @@ DEMO_SITE = "demo"
 DEMO_PUBLIC_KEY = "pk_demo"
 FIRST_SITE = "main"
 STREAM = "lobby"
+ASSISTANT = "Assistant"
+ASSISTANT_MODEL = "chat-mini"
 BOOTSTRAP_KEY = "bootstrap"
 ALL_SCOPES = ["*"]
 SECRETS_FILE = "first-run.txt"
@@ -98,9 +101,22 @@ def _make_site(wanted: Wanted) -> Site:
     )
     if made:
         Stream.objects.create(site=site, name=STREAM)
+        site.assistant = _make_assistant()
+        site.save(update_fields=["assistant"])
     elif wanted.demo:
         _allow(site, wanted.origins)
     return site
+
+
+def _make_assistant() -> AssistantRecord:
+    """The assistant of the first site, with the small model that ships."""
+    model, _ = AssistantModelRecord.objects.get_or_create(
+        name=ASSISTANT_MODEL, defaults={"context_tokens": 512, "max_tokens": 128}
+    )
+    assistant, _ = AssistantRecord.objects.get_or_create(
+        name=ASSISTANT, defaults={"default_model": model, "max_tokens": 128}
+    )
+    return assistant
 
 
 def _allow(site: Site, origins: Sequence[str]) -> None:

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
     "rtai_project",
     "inference",
     "policy",
+    "generation",
     "streams",
     "api",
     "console",

@@ -38,7 +38,7 @@ class SiteAdmin(SiteBase):
     list_display = ("name", "slug", "public_key", "origins", "active")
     list_filter = ("active",)
     search_fields = ("slug", "name")
-    fields = ("slug", "name", "public_key", "allowed_origins", "active")
+    fields = ("slug", "name", "public_key", "allowed_origins", "assistant", "active")
     inlines = (StreamInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Site | None = None) -> tuple[str, ...]:

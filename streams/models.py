@@ -21,6 +21,13 @@ class Site(models.Model):
         blank=True,
         help_text='Exact origins such as "https://example.org", or "https://*.example.org".',
     )
+    assistant = models.ForeignKey(
+        "generation.AssistantRecord",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        help_text="Answers in all streams that choose none of their own.",
+    )
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -42,6 +49,13 @@ class Stream(models.Model):
         null=True,
         blank=True,
         help_text="Empty: the default policy.",
+    )
+    assistant = models.ForeignKey(
+        "generation.AssistantRecord",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        help_text="Empty: the site's assistant, if it has one.",
     )
     deadline_ms = models.PositiveIntegerField(
         default=10_000, help_text="A message not judged by then is decided by the fail mode."

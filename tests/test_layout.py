@@ -33,6 +33,7 @@ EDGES = {
 """Files named as a framework names them: they decode, call and encode."""
 
 TECHNOLOGIES = {
+    "cryptography": {"cryptography"},
     "celery": {"celery", "kombu", "django", "redis"},
     "channels": {"channels", "channels_redis", "asgiref", "msgpack", "redis"},
     "daphne": {"daphne", "twisted", "autobahn"},
@@ -40,6 +41,7 @@ TECHNOLOGIES = {
     "httpx": {"httpx"},
     "http": {"django", "ninja", "pydantic", "httpx", "asgiref", "redis"},
     "jwt": {"jwt"},
+    "numpy": {"numpy"},
     "onnx": {"onnxruntime", "tokenizers", "numpy"},
     "prometheus": {"prometheus_client"},
     "redis": {"redis", "msgpack"},

@@ -1,0 +1,170 @@
+"""What a model gets from what a client asked for."""
+
+from typing import Any
+
+import pytest
+
+from generation.asking import WAIT_MS, Asked, Composer
+from generation.generations import Generation
+from generation.memory import Memory
+from generation.store import Requester
+from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
+from inference.generator import Role, Turn
+from policy.messages import Author
+from tests.generation.answers import (
+    NOW_MS,
+    Book,
+    Remembered,
+    a_model,
+    a_visitor,
+    an_assistant,
+    asked,
+)
+
+ADA = Author("user-1", "Ada")
+EARLIER = (Turn(Role.USER, "My name is Ada."), Turn(Role.ASSISTANT, "Hello Ada."))
+
+
+def compose(
+    request: Asked,
+    book: Book | None = None,
+    memory: Memory | None = None,
+    who: Requester | None = None,
+) -> Generation:
+    composer = Composer(
+        lambda: book or Book(), memory or Remembered(), lambda: NOW_MS, lambda now: f"id-{now}"
+    )
+    return composer.compose(request, who or a_visitor(), ADA)
+
+
+def test_the_sites_prompt_goes_before_what_was_asked() -> None:
+    found = compose(asked("Hi"))
+
+    assert found.turns == (Turn(Role.SYSTEM, "Be kind."), Turn(Role.USER, "Hi"))
+    assert found.judged == 1
+
+
+def test_a_new_message_continues_the_private_conversation() -> None:
+    found = compose(asked("What is my name?"), memory=Remembered(user=EARLIER))
+
+    assert found.turns[1:] == (*EARLIER, Turn(Role.USER, "What is my name?"))
+    assert found.judged == 1
+    assert found.remember
+
+
+def test_a_client_that_sends_its_own_history_is_not_reminded() -> None:
+    found = compose(asked("Hi", "Hello.", "And?"), memory=Remembered(user=EARLIER))
+
+    assert [turn.content for turn in found.turns] == ["Be kind.", "Hi", "Hello.", "And?"]
+    assert found.judged == 3
+    assert not found.remember
+
+
+def test_a_program_has_no_conversation_on_the_server() -> None:
+    who = a_visitor(session="", api_key="k1")
+
+    found = compose(asked("Hi"), memory=Remembered(user=EARLIER), who=who)
+
+    assert [turn.content for turn in found.turns] == ["Be kind.", "Hi"]
+    assert not found.remember
+
+
+def test_in_a_stream_its_last_messages_are_remembered_and_not_the_users_own() -> None:
+    memory = Remembered(stream=[Turn(Role.USER, "It rains.")], user=EARLIER)
+
+    found = compose(asked("Does it?", stream="lobby"), memory=memory)
+
+    assert [turn.content for turn in found.turns] == ["Be kind.", "It rains.", "Does it?"]
+    assert not found.remember
+
+
+def test_the_oldest_turns_are_left_out_where_memory_is_short() -> None:
+    long = [Turn(Role.USER, f"{number}: " + "word " * 20) for number in range(10)]
+
+    found = compose(asked("Hi"), memory=Remembered(user=long))
+
+    assert [turn.content[:2] for turn in found.turns[1:-1]] == ["8:", "9:"]
+
+
+def test_memory_leaves_room_for_the_answer() -> None:
+    book = Book(an_assistant(memory_tokens=10_000), models=[a_model(context_tokens=128)])
+    long = [Turn(Role.USER, "word " * 20) for _ in range(10)]
+
+    found = compose(asked("Hi"), book, Remembered(user=long))
+
+    assert len(found.turns) == 3
+    assert found.sampling.max_tokens == 64
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [(None, 64), (10, 10), (1_000_000, 64)], ids=["none", "less", "a million"]
+)
+def test_the_answers_length_is_clamped(given: int | None, taken: int) -> None:
+    assert compose(asked("Hi", max_tokens=given)).sampling.max_tokens == taken
+
+
+def test_a_model_clamps_too() -> None:
+    book = Book(models=[a_model(max_tokens=20)])
+
+    assert compose(asked("Hi"), book).sampling.max_tokens == 20
+
+
+@pytest.mark.parametrize(("given", "taken"), [(None, 0.7), (0.0, 0.0), (1.5, 1.5)])
+def test_a_temperature_of_zero_is_a_temperature(given: float | None, taken: float) -> None:
+    assert compose(asked("Hi", temperature=given)).sampling.temperature == taken
+
+
+def test_a_foreign_model_is_not_found() -> None:
+    book = Book(models=[a_model(), a_model("secret")])
+
+    with pytest.raises(NotFound):
+        compose(asked("Hi", model="secret"), book)
+
+
+def test_a_model_that_is_switched_off_gives_way_to_the_next() -> None:
+    book = Book(an_assistant(models=("gone", "chat-mini")))
+
+    assert compose(asked("Hi"), book).model == "chat-mini"
+
+
+def test_no_model_at_all_is_told() -> None:
+    with pytest.raises(ModelUnavailable):
+        compose(asked("Hi"), Book(models=[]))
+
+
+def test_a_site_without_an_assistant_does_not_answer() -> None:
+    with pytest.raises(Unsupported):
+        compose(asked("Hi"), Book(site_wide=None))
+
+
+def test_a_stream_may_have_its_own_assistant() -> None:
+    book = Book(by_stream={"help": an_assistant(name="Helper")})
+
+    assert compose(asked("Hi", stream="help"), book).assistant.name == "Helper"
+
+
+def test_a_prompt_far_beyond_the_context_is_refused_at_once() -> None:
+    with pytest.raises(TooLarge):
+        compose(asked("word " * 2_000))
+
+
+def test_a_programs_system_turn_comes_after_the_sites_and_is_not_judged() -> None:
+    turns = (Turn(Role.SYSTEM, "Answer in rhyme."), Turn(Role.USER, "Hi"))
+
+    found = compose(Asked("r1", turns), who=a_visitor(api_key="k1"))
+
+    assert [turn.content for turn in found.turns] == ["Be kind.", "Answer in rhyme.", "Hi"]
+    assert found.judged == 1
+
+
+def test_what_a_verdict_allowed_is_not_judged_again() -> None:
+    assert compose(asked("Hi", judged_before=True)).judged == 0
+
+
+def test_a_generation_is_the_same_after_it_was_stored() -> None:
+    found = compose(asked("Hi 🎉", "Ho", "Hm?", seed=7, stop=("\n", "User:")))
+
+    stored: dict[str, Any] = found.as_json()
+
+    assert Generation.from_json(stored) == found
+    assert found.deadline_ms == found.accepted_ms + WAIT_MS
