@@ -1,10 +1,11 @@
 """Gathers messages into batches, and keeps only as many batches under way as workers can take.
 
 Work-conserving: a message leaves at once while a slot is free, and waits for company otherwise.
+Live messages go before the backlog, and what came too late is left out.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -16,6 +17,10 @@ MAX_TOKENS = 2_048
 SLOT_TIMEOUT_S = 3.0
 BYTES_PER_TOKEN = 4
 """In UTF-8: four letters of English, one and a third of Chinese, one emoji."""
+MIN_WORK = 16
+"""Tokens that even the shortest text costs: what surrounds the models takes its time too."""
+BACKLOG_EVERY = 4
+"""One batch in so many takes from the backlog first, so that it moves however much is live."""
 MAX_TEXT_TOKENS = 128
 """A longer text is cut into windows, which fill their own rows."""
 
@@ -34,8 +39,16 @@ def estimate_tokens(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass")) // BYTES_PER_TOKEN + 3
 
 
+def work(text: str) -> int:
+    """What judging a text costs, in tokens."""
+    return max(MIN_WORK, estimate_tokens(text))
+
+
 class Batcher(Generic[T]):
-    """A first-in-first-out queue with a number of slots for batches under way."""
+    """Two first-in-first-out queues with a number of slots for batches under way.
+
+    `is_stale` says of an item whether it is too late for it; `dropped` counts those.
+    """
 
     def __init__(
         self,
@@ -43,38 +56,42 @@ class Batcher(Generic[T]):
         max_items: int = MAX_ITEMS,
         max_tokens: int = MAX_TOKENS,
         slot_timeout_s: float = SLOT_TIMEOUT_S,
+        is_stale: Callable[[T], bool] = lambda _: False,
     ) -> None:
         self.slots = 1
+        self.dropped = 0
+        self._is_stale = is_stale
         self._max_items = max_items
         self._max_tokens = max_tokens
         self._slot_timeout_s = slot_timeout_s
-        self._queue: deque[tuple[T, int]] = deque()
+        self._live: deque[tuple[T, int]] = deque()
+        self._backlog: deque[tuple[T, int]] = deque()
         self._under_way: dict[int, Batch[T]] = {}
         self._last_id = 0
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._live) + len(self._backlog)
 
-    def put(self, item: T, tokens: int) -> None:
-        """Queues an item of this many tokens."""
-        self._queue.append((item, tokens))
+    def put(self, item: T, tokens: int, *, backlog: bool = False) -> None:
+        """Queues an item of this many tokens; the backlog waits behind what is live."""
+        (self._backlog if backlog else self._live).append((item, tokens))
 
     def put_back(self, batch: Batch[T], tokens: Iterable[int]) -> None:
         """Frees a batch's slot and queues its items again, before all others."""
         self.done(batch.id)
-        self._queue.extendleft(reversed(list(zip(batch.items, tokens, strict=True))))
+        self._live.extendleft(reversed(list(zip(batch.items, tokens, strict=True))))
 
     def waiting(self) -> list[T]:
         """Items that no batch has taken yet."""
-        return [item for item, _ in self._queue]
+        return [item for item, _ in (*self._live, *self._backlog)]
 
     def take(self, now_s: float) -> Batch[T] | None:
         """The next batch, if there is work and a free slot."""
         self._free_expired(now_s)
-        if not self._queue or len(self._under_way) >= self.slots:
+        if len(self._under_way) >= self.slots or not (items := tuple(self._gather())):
             return None
         self._last_id += 1
-        batch = Batch(self._last_id, tuple(self._gather()), now_s + self._slot_timeout_s)
+        batch = Batch(self._last_id, items, now_s + self._slot_timeout_s)
         self._under_way[batch.id] = batch
         return batch
 
@@ -84,15 +101,28 @@ class Batcher(Generic[T]):
 
     def _gather(self) -> Iterable[T]:
         longest = rows = taken = 0
-        while self._queue and taken < self._max_items:
-            tokens = self._queue[0][1]
+        while (queue := self._next()) and taken < self._max_items:
+            tokens = queue[0][1]
             windows = max(1, -(-tokens // MAX_TEXT_TOKENS))
             longest = max(longest, min(tokens, MAX_TEXT_TOKENS))
             rows += windows
             if taken and longest * rows > self._max_tokens:
                 return
             taken += 1
-            yield self._queue.popleft()[0]
+            yield queue.popleft()[0]
+
+    def _next(self) -> deque[tuple[T, int]] | None:
+        """The queue whose first item is next; forgets the stale ones before it."""
+        queues = [self._live, self._backlog]
+        if (self._last_id + 1) % BACKLOG_EVERY == 0:
+            queues.reverse()
+        for queue in queues:
+            while queue and self._is_stale(queue[0][0]):
+                queue.popleft()
+                self.dropped += 1
+            if queue:
+                return queue
+        return None
 
     def _free_expired(self, now_s: float) -> None:
         for batch in [each for each in self._under_way.values() if each.expires_s <= now_s]:

@@ -107,6 +107,12 @@ PENDING_MESSAGES = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livemostrecent",
 )
+PREDICTED_WAIT = Gauge(
+    "rtai_predicted_wait_seconds",
+    "How long a message that comes now will probably wait; -1 where nobody can tell.",
+    registry=REGISTRY,
+    multiprocess_mode="livemostrecent",
+)
 OLDEST_PENDING = Gauge(
     "rtai_oldest_pending_seconds",
     "Age of the oldest accepted message without a verdict.",
@@ -121,4 +127,5 @@ MODEL_INFO = Gauge(
     multiprocess_mode="livemax",
 )
 PUBLISH_SECONDS = _histogram("rtai_publish_seconds", "A verdict's way to its stream.", _SECONDS)
+REFUSED = _counter("rtai_refused_total", "Messages not accepted, by what was wanting.", "reason")
 REDISPATCHED = _counter("rtai_redispatched_total", "Messages sent to a worker once more.")

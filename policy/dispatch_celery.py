@@ -12,6 +12,7 @@ import redis
 from celery import Task
 from kombu.exceptions import KombuError
 
+from inference import metrics_prometheus as metrics
 from inference.batching import Batch, Batcher, estimate_tokens
 from policy.messages import Message
 
@@ -30,22 +31,24 @@ class Dispatcher:
     `task` is called with the gateway's id, the batch's id and the message ids;
     `vouch` tells the store that messages are in good hands; `slots` says how many batches
     this gateway may have under way. The latter two block and run in a thread.
+    `now_ms` is the time since the Unix epoch: a message past its deadline is left to the sweeper.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - half of them are its ways out, and two are clocks
         self,
         gateway: str,
         task: Task,
         vouch: Callable[[list[str]], None],
         slots: Callable[[], int],
         clock: Callable[[], float] = time.monotonic,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._gateway = gateway
         self._task = task
         self._vouch = vouch
         self._slots = slots
         self._clock = clock
-        self._batcher: Batcher[Message] = Batcher()
+        self._batcher: Batcher[Message] = Batcher(is_stale=lambda it: it.deadline_ms <= now_ms())
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="dispatch")
         self._wake = asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
@@ -71,9 +74,12 @@ class Dispatcher:
                 await loop
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def put(self, message: Message) -> None:
-        """Queues an accepted message; it leaves at once while a slot is free."""
-        self._batcher.put(message, estimate_tokens(message.text))
+    def put(self, message: Message, *, backlog: bool = False) -> None:
+        """Queues an accepted message; it leaves at once while a slot is free.
+
+        The backlog waits behind what is live: those whom it concerns have waited before.
+        """
+        self._batcher.put(message, estimate_tokens(message.text), backlog=backlog)
         self._wake.set()
 
     def batch_done(self, batch: str) -> None:
@@ -120,6 +126,8 @@ class Dispatcher:
         if ids := [message.id for message in self._batcher.waiting()]:
             await self._in_thread(lambda: self._vouch(ids))
         self._batcher.slots = max(1, await self._in_thread(self._slots))
+        dropped, self._batcher.dropped = self._batcher.dropped, 0
+        metrics.DROPS.labels(reason="expired").inc(dropped)
 
     def _in_thread(self, work: Callable[[], T]) -> Awaitable[T]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work)

@@ -8,7 +8,6 @@ from policy.messages import Verdict
 
 def count(verdicts: Sequence[Verdict], decided: Sequence[bool]) -> None:
     """Counts the verdicts that this process decided, and how long they took."""
-    metrics.BATCH_SIZE.observe(len(verdicts))
     for verdict, first in zip(verdicts, decided, strict=True):
         if not first:
             metrics.DROPS.labels(reason="decided_before").inc()

@@ -9,7 +9,10 @@ from django.utils.module_loading import import_string
 
 from inference import connection_redis, workers_celery
 from inference import metrics_prometheus as metrics
+from inference.batching import work
 from policy import judging
+from policy.load_redis import JudgingLoad
+from policy.messages import Message
 from policy.messages_redis import MessageStore
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
@@ -36,6 +39,12 @@ def store() -> MessageStore:
     return MessageStore(connection_redis.client(settings.RTAI_REDIS_URL))
 
 
+@functools.cache
+def load() -> JudgingLoad:
+    """How busy judging is, in this installation's Redis."""
+    return JudgingLoad(connection_redis.client(settings.RTAI_REDIS_URL))
+
+
 @shared_task(name="policy.judge")
 def judge(gateway: str, batch: str, ids: list[str]) -> None:
     """Decides those of the messages that nobody decided yet.
@@ -43,14 +52,27 @@ def judge(gateway: str, batch: str, ids: list[str]) -> None:
     May run twice for a message: the publisher decides it once.
     What fails here leaves the messages undecided, and the sweeper sends them again.
     """
+    started = time.perf_counter()
     with workers_celery.heartbeat().busy():
-        if messages := store().undecided(ids):
+        if messages := _in_time(store().undecided(ids)):
             scorer = workers_celery.scorer()
             verdicts = judging.judge(messages, scorer, policies(), now_ms)
             with metrics.PUBLISH_SECONDS.time():
                 decided = publisher().publish(verdicts)
+            metrics.BATCH_SIZE.observe(len(verdicts))
             count(verdicts, decided)
         publisher().batch_done(gateway, batch)
+    if messages:
+        took = time.perf_counter() - started
+        load().report(sum(work(message.text) for message in messages), took)
+
+
+def _in_time(messages: list[Message]) -> list[Message]:
+    """Those whose deadline is still to come; the sweeper decides the others."""
+    now = now_ms()
+    found = [message for message in messages if message.deadline_ms > now]
+    metrics.DROPS.labels(reason="expired").inc(len(messages) - len(found))
+    return found
 
 
 @shared_task(name="policy.probe")

@@ -7,8 +7,12 @@ from typing import Any, cast
 import redis
 
 from inference import connection_redis
+from inference import metrics_prometheus as metrics
+from inference.batching import work
 from inference.errors import Overloaded
+from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
+from policy.load_redis import PREDICT
 from policy.messages import Message
 from streams import keys
 from streams.admission import Admitted
@@ -18,12 +22,20 @@ from streams.limits_redis import TAKE, Bucket, limited
 
 REF_TTL_S = 300
 """How long the same `ref` answers with the same id."""
+FEW = 512
+"""Messages that may wait while nobody knows how long: no worker lives, or none has judged yet."""
+SHARE = 0.8
+"""Of the time until its deadline a message may be predicted to wait; the rest is for surprises."""
+WAIT_MS = (250, 30_000)
+"""Bounds of what a refused client is told to wait."""
 FULL = "Too many messages wait to be judged."
+LATE = "The message would not be judged in time."
 AWAY = "Messages cannot be stored now."
 
-ADMIT = f"""{TAKE}
-local limits, ref, pending, deadlines, message, session = unpack(KEYS, 1, 6)
-local id, body, session_id, deadline, redispatch, most, ref_ttl = unpack(ARGV, 1, 7)
+ADMIT = f"""{TAKE}{PREDICT}
+local limits, ref, pending, deadlines, message, session, load, workers = unpack(KEYS, 1, 8)
+local id, body, session_id, deadline, redispatch, ref_ttl, stored_at = unpack(ARGV, 1, 7)
+local work, patience, most, few = unpack(ARGV, 8, 11)
 
 local function stored(found, key)
   return {{'stored', found, redis.call('HGET', key, 'verdict') or ''}}
@@ -32,15 +44,19 @@ end
 -- A reply lost on its way makes the client library send the same script again.
 if redis.call('EXISTS', message) == 1 then return stored(id, message) end
 local before = ref ~= '' and redis.call('GET', ref)
-if before then return stored(before, ARGV[8] .. before) end
-if redis.call('ZCARD', pending) >= tonumber(most) then return {{'full'}} end
+if before then return stored(before, stored_at .. before) end
+local count, wait = predict(load, pending, deadlines, workers, now)
+if count >= tonumber(most) or (not wait and count >= tonumber(few)) then return {{'full'}} end
+local excess = (wait or 0) - patience
+if excess > 0 then return {{'late', math.ceil(math.min(excess, 1e9))}} end
 
 local names, buckets = {{}}, {{}}
-for i = 7, #KEYS do names[i - 6], buckets[i - 6] = ARGV[i + 2], KEYS[i] end
+for i = 9, #KEYS do names[i - 8], buckets[i - 8] = ARGV[i + 3], KEYS[i] end
 local name, wait = take(limits, names, buckets)
 if name then return {{'limited', name, wait}} end
 
-redis.call('HSET', message, 'body', body, 'session', session_id)
+redis.call('HSET', message, 'body', body, 'session', session_id, 'work', work)
+redis.pcall('HINCRBY', load, 'pending', work)
 redis.call('ZADD', pending, math.floor(now) + redispatch, id)
 redis.call('ZADD', deadlines, deadline, id)
 if ref ~= '' then redis.call('SET', ref, id, 'EX', ref_ttl) end
@@ -54,9 +70,16 @@ _admit = Script(ADMIT)
 class RedisAdmission:
     """The admission port over Redis; one for each process."""
 
-    def __init__(self, url: str, max_pending: int = 10_000, redispatch_ms: int = 3_000) -> None:
+    def __init__(
+        self,
+        url: str,
+        max_pending: int = 10_000,
+        redispatch_ms: int = 3_000,
+        few: int = FEW,
+    ) -> None:
         self._url = url
         self._max_pending = max_pending
+        self._few = few
         self._redispatch_ms = redispatch_ms
 
     async def admit(self, message: Message, client: Client) -> Admitted:
@@ -65,6 +88,7 @@ class RedisAdmission:
         try:
             found = await _admit(self._url, names, arguments)
         except (redis.RedisError, OSError) as error:
+            metrics.REFUSED.labels(reason="away").inc()
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
         return _admitted(cast(list[Any], found))
 
@@ -74,6 +98,7 @@ class RedisAdmission:
         try:
             found = script(*self._arguments(message, client))
         except (redis.RedisError, OSError) as error:
+            metrics.REFUSED.labels(reason="away").inc()
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
         return _admitted(cast(list[Any], found))
 
@@ -87,6 +112,8 @@ class RedisAdmission:
             policy_keys.DEADLINES,
             policy_keys.message(message.id),
             keys.session(message.session),
+            policy_keys.LOAD,
+            WORKERS,
             *(bucket.key for bucket in buckets),
         ]
         arguments = [
@@ -95,9 +122,12 @@ class RedisAdmission:
             message.session,
             message.deadline_ms,
             self._redispatch_ms,
-            self._max_pending,
             REF_TTL_S,
             policy_keys.message(""),
+            work(message.text),
+            int(SHARE * (message.deadline_ms - message.accepted_ms)),
+            self._max_pending,
+            self._few,
             *(bucket.name for bucket in buckets),
         ]
         return names, arguments
@@ -119,8 +149,13 @@ def message_buckets(message: Message, client: Client) -> Sequence[Bucket]:
 
 def _admitted(found: list[Any]) -> Admitted:
     outcome, *rest = found
+    if outcome in ("full", "late"):
+        metrics.REFUSED.labels(reason=outcome).inc()
     if outcome == "full":
         raise Overloaded(FULL, retry_after_ms=1_000)
+    if outcome == "late":
+        least, most = WAIT_MS
+        raise Overloaded(LATE, retry_after_ms=max(least, min(most, rest[0])))
     if outcome == "limited":
         raise limited(rest[0], rest[1])
     id, verdict = rest

@@ -23,6 +23,7 @@ from inference import metrics_prometheus as metrics
 from inference.errors import RtaiError
 from policy import tasks
 from policy.dispatch_celery import AWAY, Dispatcher
+from policy.metrics_prometheus import count
 from policy.policies_db import policies
 from policy.sweeper_redis import Sweeper
 from streams import endings, keys, limits_db, tokens_jwt
@@ -79,7 +80,7 @@ class Gateway:
         self.dispatcher = Dispatcher(
             self.id, tasks.judge, tasks.store().vouch_for, self.lease.slots
         )
-        self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms)
+        self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms, count)
         self._loops: list[asyncio.Task[None]] = []
         self.ports = self._make_ports(RedisAdmission(url), RedisRemoval(url))
 
@@ -184,8 +185,9 @@ class Gateway:
 
     async def _sweep(self) -> None:
         swept = await in_thread(self._sweeper.sweep)
+        metrics.REDISPATCHED.inc(len(swept.orphans))
         for message in swept.orphans:
-            self.dispatcher.put(message)
+            self.dispatcher.put(message, backlog=True)
 
     async def _renew(self) -> None:
         held = [(session.client, list(session.streams)) for session in self.sessions]

@@ -27,6 +27,7 @@ Retention = Callable[[str, str], tuple[int, int]]
 _DECIDE = """
 local message, position, history, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local mailbox, session, pending, deadlines, outbox = KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local load = KEYS[10]
 local a = cmsgpack.unpack(ARGV[1])
 if not a.overrule then
   if redis.call('EXISTS', message) == 0 then return {0, ''} end
@@ -35,7 +36,10 @@ if not a.overrule then
 end
 redis.call('HSET', message, 'verdict', a.verdict)
 redis.call('PEXPIRE', message, a.ttl_ms)
-redis.call('ZREM', pending, a.id)
+if redis.call('ZREM', pending, a.id) == 1 then
+  local work = tonumber(redis.call('HGET', message, 'work') or '') or 0
+  redis.pcall('HINCRBY', load, 'pending', -work)
+end
 redis.call('ZREM', deadlines, a.id)
 local offset = ''
 if a.publishes and not redis.call('ZSCORE', index, a.id) then
@@ -127,6 +131,7 @@ class RedisPublisher:
                 policy_keys.PENDING,
                 policy_keys.DEADLINES,
                 policy_keys.OUTBOX,
+                policy_keys.LOAD,
             ],
             args=[msgpack.packb(self._arguments(verdict, overrule=overrule))],
             client=client,

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.batching import Batcher, estimate_tokens
+from inference.batching import MIN_WORK, Batcher, estimate_tokens, work
 
 
 def a_batcher(items: int = 0, *, slots: int = 1, tokens: int = 10) -> Batcher[int]:
@@ -105,3 +105,77 @@ def test_an_estimate_grows_with_the_text() -> None:
     assert estimate_tokens("") == 3
     assert estimate_tokens("a" * 400) == 103
     assert estimate_tokens("👋" * 400) == 403
+
+
+def test_live_messages_leave_before_the_backlog() -> None:
+    batcher = a_batcher(0)
+    for item in range(40):
+        batcher.put(100 + item, 10, backlog=True)
+    for item in range(40):
+        batcher.put(item, 10)
+
+    first, second = batcher.take(0), batcher.take(3)
+
+    assert first is not None
+    assert first.items == tuple(range(32))
+    assert second is not None
+    assert second.items == (*range(32, 40), *range(100, 124))
+
+
+def test_the_backlog_moves_however_much_is_live() -> None:
+    batcher = a_batcher(32 * 8)
+    for item in range(64):
+        batcher.put(1_000 + item, 10, backlog=True)
+
+    left = []
+    while batch := batcher.take(0):
+        left.append(batch.items[0])
+        batcher.done(batch.id)
+
+    assert left == [0, 32, 64, 1_000, 96, 128, 160, 1_032, 192, 224]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 3_000), st.booleans(), st.booleans()), max_size=200),
+    st.integers(1, 4),
+)
+def test_what_is_not_stale_leaves_once_and_in_the_order_of_its_kind(
+    sizes: list[tuple[int, bool, bool]], slots: int
+) -> None:
+    batcher: Batcher[int] = Batcher(is_stale=lambda item: sizes[item][2])
+    batcher.slots = slots
+    for item, (tokens, backlog, _) in enumerate(sizes):
+        batcher.put(item, tokens, backlog=backlog)
+
+    left: list[int] = []
+    while batch := batcher.take(0):
+        left.extend(batch.items)
+        batcher.done(batch.id)
+
+    fresh = [item for item, (_, _, stale) in enumerate(sizes) if not stale]
+    assert sorted(left) == fresh
+    assert batcher.dropped == len(sizes) - len(fresh)
+    for kind in (True, False):
+        of_kind = [item for item in left if sizes[item][1] is kind]
+        assert of_kind == sorted(of_kind)
+    assert len(batcher) == 0
+
+
+def test_a_queue_of_stale_items_takes_no_slot() -> None:
+    batcher: Batcher[int] = Batcher(is_stale=lambda item: item < 5)
+    for item in range(5):
+        batcher.put(item, 10)
+    assert batcher.take(0) is None
+    batcher.put(5, 10)
+
+    batch = batcher.take(0)
+
+    assert batch is not None
+    assert batch.items == (5,)
+
+
+def test_work_is_never_nothing_and_grows_with_the_text() -> None:
+    assert work("") == MIN_WORK
+    assert work("a" * 40) == MIN_WORK
+    assert work("a" * 400) == 103
+    assert work("👋" * 10_000) == 10_003

@@ -91,6 +91,32 @@ async def test_what_waits_is_vouched_for(
     assert task.sent == [[first.id]]
 
 
+async def test_a_message_past_its_deadline_is_left_to_the_sweeper(
+    dispatcher: Dispatcher, task: FakeTask
+) -> None:
+    late = a_message(deadline_ms=1)
+    dispatcher.put(late)
+    dispatcher.put(in_time := a_message())
+    await until(lambda: task.sent)
+
+    assert task.sent == [[in_time.id]]
+    assert dispatcher.waiting == 0
+
+
+async def test_what_was_redispatched_waits_behind_what_is_live(
+    dispatcher: Dispatcher, task: FakeTask
+) -> None:
+    first, orphan, live = a_message(), a_message(), a_message()
+    dispatcher.put(first)
+    await until(lambda: task.sent)
+    dispatcher.put(orphan, backlog=True)
+    dispatcher.put(live)
+    dispatcher.batch_done(task.batches[0])
+    await until(lambda: len(task.sent) == 2)
+
+    assert task.sent[1] == [live.id, orphan.id]
+
+
 async def test_a_broker_that_is_away_loses_nothing(
     dispatcher: Dispatcher, task: FakeTask, caplog: pytest.LogCaptureFixture
 ) -> None:

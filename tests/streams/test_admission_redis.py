@@ -3,11 +3,13 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 import redis
 
 from inference.errors import Overloaded, RateLimited
+from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
 from policy.messages import Message
 from streams import keys
@@ -175,6 +177,94 @@ async def test_too_many_pending_messages_are_overload(valkey: redis.Redis, url: 
     with pytest.raises(Overloaded):
         await admission.admit(a_message(), a_client())
     assert (await admission.admit(a_message(ref="first"), a_client())).id == first.id
+
+
+def workers(valkey: redis.Redis, count: int, *, work: int = 1_000, busy_ms: int = 1_000) -> None:
+    """Workers that live, and their speed."""
+    far = 9_000_000_000_000
+    valkey.zadd(WORKERS, {f"w{number}": far for number in range(count)})
+    figures: list[str | int] = ["work", work, "busy_ms", busy_ms, "done_ms", far]
+    valkey.hset(policy_keys.LOAD, items=figures)
+
+
+def waiting(valkey: redis.Redis) -> int:
+    """The work that waits."""
+    return int(str(valkey.hget(policy_keys.LOAD, "pending") or 0))
+
+
+async def test_a_message_that_would_be_late_is_refused_and_told_when_to_come_back(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    workers(valkey, 1)
+    long = "word " * 1_596  # 1,998 units, at one a millisecond
+    for _ in range(5):
+        await admission.admit(a_message(text=long), a_client())
+    with pytest.raises(Overloaded, match="in time") as refused:
+        await admission.admit(a_message(), a_client())
+
+    assert refused.value.retry_after_ms == 5 * 1_998 - 8_000
+    assert valkey.zcard(policy_keys.PENDING) == 5
+    assert waiting(valkey) == 5 * 1_998
+
+
+async def test_a_message_with_more_time_is_not_refused(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    workers(valkey, 1)
+    await admission.admit(a_message(text="word " * 2_000), a_client())
+    patient, hurried = a_message(), a_message()
+    hurried = replace(hurried, deadline_ms=hurried.accepted_ms + 1_000)
+
+    await admission.admit(patient, a_client())
+    with pytest.raises(Overloaded):
+        await admission.admit(hurried, a_client())
+
+
+async def test_more_workers_admit_more(admission: RedisAdmission, valkey: redis.Redis) -> None:
+    workers(valkey, 2)
+    for _ in range(5):
+        await admission.admit(a_message(text="word " * 1_600), a_client())
+
+    assert (await admission.admit(a_message(), a_client())).fresh
+
+
+async def test_a_refused_message_takes_nothing_and_a_repeated_ref_is_answered(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.messages": "2/1h"})
+    workers(valkey, 1)
+    first = await admission.admit(a_message(ref="r", text="word " * 8_000), a_client())
+    for _ in range(3):
+        with pytest.raises(Overloaded) as refused:
+            await admission.admit(a_message(), a_client())
+    assert (await admission.admit(a_message(ref="r"), a_client())).id == first.id
+    assert refused.value.retry_after_ms is not None
+    assert refused.value.retry_after_ms <= 30_000
+
+    valkey.delete(policy_keys.PENDING)
+    assert (await admission.admit(a_message(), a_client())).fresh
+
+
+async def test_few_messages_may_wait_while_nobody_knows_how_long(
+    valkey: redis.Redis, url: str
+) -> None:
+    admission = RedisAdmission(url, few=3)
+    for _ in range(3):
+        await admission.admit(a_message(), a_client())
+    with pytest.raises(Overloaded) as refused:
+        await admission.admit(a_message(), a_client())
+    assert refused.value.retry_after_ms == 1_000
+
+    workers(valkey, 1)
+    assert (await admission.admit(a_message(), a_client())).fresh
+
+
+async def test_nonsense_in_the_figures_refuses_nobody(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    valkey.hset(policy_keys.LOAD, mapping={"pending": "x", "work": "nan", "busy_ms": "-inf"})
+    for _ in range(3):
+        assert (await admission.admit(a_message(), a_client())).fresh
 
 
 async def test_a_redis_that_is_away_is_overload() -> None:

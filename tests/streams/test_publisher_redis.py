@@ -147,6 +147,30 @@ def test_a_decided_message_is_pending_no_more(
     assert 0 < valkey.pttl(policy_keys.message(message.id)) <= 600_000
 
 
+def test_the_work_of_a_decided_message_waits_no_more_and_is_taken_off_once(
+    publisher: RedisPublisher, valkey: redis.Redis
+) -> None:
+    message = stored(valkey)
+    valkey.hset(policy_keys.message(message.id), "work", 40)
+    valkey.hset(policy_keys.LOAD, "pending", 100)
+    for _ in range(2):
+        publish(publisher, a_verdict(message=message))
+    publisher.overrule(a_verdict(Action.BLOCK, message=message))
+
+    assert valkey.hget(policy_keys.LOAD, "pending") == "60"
+
+
+@pytest.mark.parametrize("nonsense", ["", "many", "nan"])
+def test_work_that_is_no_number_stops_no_verdict(
+    publisher: RedisPublisher, valkey: redis.Redis, nonsense: str
+) -> None:
+    message = stored(valkey)
+    valkey.hset(policy_keys.message(message.id), "work", nonsense)
+    valkey.hset(policy_keys.LOAD, "pending", nonsense)
+
+    assert publish(publisher, a_verdict(message=message)) == [True]
+
+
 def test_history_keeps_as_many_frames_as_its_stream_says(
     publisher: RedisPublisher, valkey: redis.Redis
 ) -> None:
