@@ -14,11 +14,11 @@ from api.exchanges_http import Exchange, Receive, Send
 from inference import connection_redis
 from inference import metrics_prometheus as metrics
 from inference.errors import BadFrame, Forbidden, NotFound, Overloaded, RtaiError
+from policy.limits_redis import Bucket
 from policy.messages import Author, Message, new_id
 from streams import bans_redis, events, frames, lifespan, limits_redis, tickets_redis
 from streams.clients import Client
 from streams.directory import StreamInfo
-from streams.limits_redis import Bucket
 from streams.session_store import LEASE_MS
 from streams.verdict_frames import dumps, rfc3339, verdict_frame
 

@@ -18,9 +18,9 @@ from api.callers_http import address_of, directory
 from api.visitors import visitor
 from inference import connection_redis
 from inference.errors import BadFrame, Forbidden, NotFound, Overloaded, RtaiError, TooLarge
+from policy.limits_redis import Bucket
 from streams import bans_redis, limits_redis, origins, tokens_jwt
 from streams.directory import SiteInfo
-from streams.limits_redis import Bucket
 from streams.session_store import Banned
 from streams.tokens import Claims, ExpiredToken, InvalidToken
 

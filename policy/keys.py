@@ -1,4 +1,5 @@
-"""Names of what Redis holds about messages on their way.
+"""Names of what Redis holds about messages on their way, and of limits and groups that several
+packages use.
 
 A message's hash has `body` (Message as JSON), `session`, `work` (see `inference.batching`) and,
 once decided, `verdict` (JSON).
@@ -9,6 +10,8 @@ once decided, `verdict` (JSON).
 workers did lately and how long it took them; `done_ms`, when one of them last ended a batch.
 """
 
+from hashlib import blake2s
+
 PENDING = "rtai:pending"
 DEADLINES = "rtai:deadlines"
 LOAD = "rtai:load"
@@ -17,7 +20,21 @@ OUTBOX_GROUP = "database"
 GATEWAYS = "rtai:gateways"
 """Sorted set of live gateways, scored by the end of their lease."""
 
+LIMITS = "rtai:limits"
+"""Hash of rate limits: name to `count:period_ms:burst`, or to `count` for a cap."""
+
 
 def message(id: str) -> str:
     """Hash of one message."""
     return f"rtai:message:{id}"
+
+
+def bucket(limit: str, subject: str) -> str:
+    """Theoretical arrival time of a rate limit's next message in ms; of a limit on what is counted
+    afterwards, its level and when that was so, in ms."""
+    return f"rtai:bucket:{limit}:{subject}"
+
+
+def stream_group(site: str, stream: str) -> str:
+    """Group of a stream's frames; every gateway with a subscriber joins it once."""
+    return f"stream.{blake2s(f'{site}/{stream}'.encode()).hexdigest()[:40]}"

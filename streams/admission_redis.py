@@ -12,13 +12,13 @@ from inference.batching import work
 from inference.errors import Overloaded
 from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
+from policy.limits_redis import TAKE, Bucket, limited
 from policy.load_redis import PREDICT
 from policy.messages import Message
 from streams import keys
 from streams.admission import Admitted
 from streams.asking_redis import Script
 from streams.clients import Client
-from streams.limits_redis import TAKE, Bucket, limited
 
 REF_TTL_S = 300
 """How long the same `ref` answers with the same id."""

@@ -1,9 +1,11 @@
 """Names of what Redis holds about streams and sessions, and of the channel layer's groups."""
 
-from hashlib import blake2s
+from policy.keys import LIMITS, stream_group
 
-LIMITS = "rtai:limits"
-"""Hash of rate limits: name to `count:period_ms:burst`, or to `count` for a cap."""
+__all__ = [
+    "LIMITS",
+    "stream_group",
+]
 
 
 def ref(site: str, user: str, ref: str) -> str:
@@ -52,11 +54,6 @@ def bans(site: str) -> str:
     return f"rtai:bans:{site}"
 
 
-def stream_group(site: str, stream: str) -> str:
-    """Group of a stream's frames; every gateway with a subscriber joins it once."""
-    return f"stream.{blake2s(f'{site}/{stream}'.encode()).hexdigest()[:40]}"
-
-
 def site_group(site: str) -> str:
     """Group of what concerns single users of a site: verdicts, kicks, bans."""
     return f"site.{site}"
@@ -75,11 +72,6 @@ def address_sessions(site: str, address: str) -> str:
 def stream_sessions(site: str, stream: str) -> str:
     """Sorted set of the session ids in a stream, scored by the end of their lease."""
     return f"rtai:stream-sessions:{site}/{stream}"
-
-
-def bucket(limit: str, subject: str) -> str:
-    """Theoretical arrival time of a rate limit's next message, in ms."""
-    return f"rtai:bucket:{limit}:{subject}"
 
 
 def ticket(digest: str) -> str:

@@ -8,10 +8,10 @@ import redis
 
 from inference import connection_redis
 from inference.errors import Overloaded
+from policy.limits_redis import TAKE, Bucket, limited
 from streams import keys
 from streams.asking_redis import Script
 from streams.clients import Client
-from streams.limits_redis import TAKE, Bucket, limited
 from streams.session_store import LEASE_MS, Banned, Session, TooManyConnections
 
 AWAY = "Sessions cannot be stored now."

@@ -4,9 +4,10 @@ import pytest
 import redis
 
 from inference.errors import Overloaded, RateLimited
+from policy.limits_redis import Bucket
 from streams import keys
 from streams.limits import Rate
-from streams.limits_redis import Bucket, read_limits, take, take_async, write_limits
+from streams.limits_redis import read_limits, take, take_async, write_limits
 
 BUCKETS = [Bucket("address.connections", "demo:a1")]
 
