@@ -7,7 +7,8 @@ from functools import lru_cache
 
 from inference.errors import BadFrame
 from streams.closes import Close
-from streams.frames import MAX_OFFSET, Position, Subscribe
+from streams.fields import MAX_OFFSET
+from streams.frames import Position, Subscribe
 from streams.verdict_frames import dumps
 
 PING = b": ping\n\n"

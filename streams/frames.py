@@ -6,21 +6,20 @@ known fields are checked strictly.
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeAlias
 
-from inference.errors import BadFrame, NotFound, RtaiError, TooLarge, UnknownType
+from inference.errors import BadFrame, RtaiError, TooLarge, UnknownType
+from streams import fields, generate_frames
+from streams.fields import MAX_OFFSET, MAX_REF
+from streams.generate_frames import Cancel, Generate, Resume
 
 MAX_FRAME_BYTES = 64 * 1024
 MAX_TEXT = 10_000
 """Code points of one message."""
-MAX_REF = 64
 MAX_TOKEN = 16 * 1024
 MAX_RECENT = 100
-MAX_OFFSET = 2**63 - 1
-STREAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +62,6 @@ class Remove:
 @dataclass(frozen=True, slots=True)
 class Typing:
     stream: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generate:
-    ref: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    name: str
-    """The `ref` or `id` of a generation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resume:
-    id: str
-    start: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +148,7 @@ def _decode(text: str) -> Mapping[str, Any]:
 def _frame(found: Mapping[str, Any]) -> Frame | Refused:
     """Validates one decoded object; a failure carries the object's `ref` where it has one."""
     try:
-        kind = _text(found, "type", 32)
+        kind = fields.text(found, "type", 32)
         if (read := _READERS.get(kind)) is None:
             raise UnknownType(f"There is no frame of the type {kind!r}.")
         return read(found)
@@ -176,47 +158,9 @@ def _frame(found: Mapping[str, Any]) -> Frame | Refused:
 
 def _known_ref(found: Mapping[str, Any]) -> str | None:
     try:
-        return _text(found, "ref", MAX_REF)
+        return fields.text(found, "ref", MAX_REF)
     except RtaiError:
         return None
-
-
-def _text(found: Mapping[str, Any], field: str, longest: int) -> str:
-    value = found.get(field)
-    if not isinstance(value, str) or not value:
-        raise BadFrame(f"{field!r} must be a text that is not empty.")
-    if len(value) > longest:
-        error = TooLarge if field == "text" else BadFrame
-        raise error(f"{field!r} has at most {longest} characters.")
-    if "\0" in value:
-        raise BadFrame(f"{field!r} may not hold the character NUL.")
-    if not value.isascii():
-        _refuse_surrogates(field, value)
-    return value
-
-
-def _refuse_surrogates(field: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadFrame(f"{field!r} holds half of a surrogate pair.") from None
-
-
-def _number(found: Mapping[str, Any], field: str, largest: int) -> int:
-    value = found.get(field)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
-        raise BadFrame(f"{field!r} must be a whole number from 0 to {largest}.")
-    return value
-
-
-def _stream(found: Mapping[str, Any]) -> str:
-    """The stream's name; one that cannot exist is not found."""
-    name = found.get("stream")
-    if not isinstance(name, str) or not name:
-        raise BadFrame("'stream' must be a stream's name.")
-    if not STREAM_NAME.fullmatch(name):
-        raise NotFound("There is no such stream.")
-    return name
 
 
 def _position(found: Mapping[str, Any]) -> Position | None:
@@ -225,37 +169,34 @@ def _position(found: Mapping[str, Any]) -> Position | None:
         return None
     if not isinstance(since, dict) or not isinstance(since.get("epoch"), str):
         raise BadFrame("'since' must be an object with 'epoch' and 'offset'.")
-    return Position(since["epoch"][:64], _number(since, "offset", MAX_OFFSET))
+    return Position(since["epoch"][:64], fields.whole(since, "offset", MAX_OFFSET))
 
 
 def _subscribe(found: Mapping[str, Any]) -> Subscribe:
     since = _position(found)
     if found.get("recent") is None:
-        return Subscribe(_stream(found), since)
+        return Subscribe(fields.stream(found), since)
     if since is not None:
         raise BadFrame("A subscription has 'since' or 'recent', not both.")
-    return Subscribe(_stream(found), None, _number(found, "recent", MAX_RECENT))
+    return Subscribe(fields.stream(found), None, fields.whole(found, "recent", MAX_RECENT))
 
 
 def _send(found: Mapping[str, Any]) -> Send:
-    return Send(_stream(found), _text(found, "ref", MAX_REF), _text(found, "text", MAX_TEXT))
-
-
-def _cancel(found: Mapping[str, Any]) -> Cancel:
-    return Cancel(_text(found, "id" if "id" in found else "ref", MAX_REF))
+    stream, ref = fields.stream(found), fields.text(found, "ref", MAX_REF)
+    return Send(stream, ref, fields.text(found, "text", MAX_TEXT))
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any]], Frame]] = {
     "subscribe": _subscribe,
-    "unsubscribe": lambda found: Unsubscribe(_stream(found)),
+    "unsubscribe": lambda found: Unsubscribe(fields.stream(found)),
     "message": _send,
-    "remove": lambda found: Remove(_stream(found), _text(found, "id", MAX_REF)),
-    "typing": lambda found: Typing(_stream(found)),
-    "generate": lambda found: Generate(_text(found, "ref", MAX_REF)),
-    "cancel": _cancel,
-    "resume": lambda found: Resume(_text(found, "id", MAX_REF), _number(found, "from", MAX_OFFSET)),
-    "presence": lambda found: AskPresence(_stream(found)),
-    "refresh": lambda found: Refresh(_text(found, "token", MAX_TOKEN)),
+    "remove": lambda found: Remove(fields.stream(found), fields.text(found, "id", MAX_REF)),
+    "typing": lambda found: Typing(fields.stream(found)),
+    "generate": generate_frames.generate,
+    "cancel": generate_frames.cancel,
+    "resume": generate_frames.resume,
+    "presence": lambda found: AskPresence(fields.stream(found)),
+    "refresh": lambda found: Refresh(fields.text(found, "token", MAX_TOKEN)),
     "pong": lambda found: Pong(),
 }
 KINDS = (*_READERS, "unknown")

@@ -14,6 +14,7 @@ from streams.clients import Client
 from streams.closes import Close, CloseCode, close
 from streams.directory import StreamInfo
 from streams.frames import Frame, Refused
+from streams.generate_frames import Cancel, Generate, Resume
 from streams.outbox import Outbox
 from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, Beat, Pulse
@@ -277,10 +278,10 @@ class Session:
             await self._unsubscribe(frames.Unsubscribe(stream))
         self._say("refreshed", replies.refreshed(self.client.expires_ms))
 
-    async def _generate(self, frame: frames.Generate) -> None:
+    async def _generate(self, frame: Generate) -> None:
         raise Unsupported("This installation has no assistant.")
 
-    async def _no_generation(self, frame: frames.Cancel | frames.Resume) -> None:
+    async def _no_generation(self, frame: Cancel | Resume) -> None:
         raise NotFound("There is no such generation.")
 
 
@@ -292,7 +293,7 @@ _SERVERS: Mapping[type, Callable[[Session, Any], Awaitable[None]]] = {
     frames.Remove: Session._remove,
     frames.AskPresence: Session._ask_presence,
     frames.Refresh: Session._refresh,
-    frames.Generate: Session._generate,
-    frames.Cancel: Session._no_generation,
-    frames.Resume: Session._no_generation,
+    Generate: Session._generate,
+    Cancel: Session._no_generation,
+    Resume: Session._no_generation,
 }

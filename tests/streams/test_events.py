@@ -7,7 +7,8 @@ import pytest
 from inference.errors import BadFrame
 from streams import events, replies
 from streams.closes import Close, CloseCode, close
-from streams.frames import MAX_OFFSET, Position, Subscribe
+from streams.fields import MAX_OFFSET
+from streams.frames import Position, Subscribe
 from streams.verdict_frames import dumps
 
 FRAME = dumps({"type": "message", "stream": "lobby", "epoch": "e1", "offset": 7, "text": "hé\n"})

@@ -316,7 +316,7 @@ async def test_one_removes_ones_own_messages_and_a_moderator_any(case: Case) -> 
 
 async def test_what_needs_an_assistant_is_unsupported(case: Case) -> None:
     visitor = case.visitor()
-    generate = {"type": "generate", "ref": "g1", "messages": []}
+    generate = {"type": "generate", "ref": "g1", "messages": [{"role": "user", "content": "hi"}]}
 
     (answer,) = await visitor.ask(**generate)
     assert (answer["code"], answer["ref"]) == ("unsupported", "g1")
