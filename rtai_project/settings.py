@@ -31,6 +31,8 @@ RTAI_MODEL_DIRS = (BASE_DIR / "plugins" / "models",)
 
 # Makes the first sink of every verdict; the others read what it leaves in the outbox.
 RTAI_PUBLISHER = "streams.apps.publisher"
+# Where an assistant in a stream finds what was said before.
+RTAI_SAID_IN = "streams.apps.said_in"
 
 SECRET_KEY = RTAI_SECRETS["django"]
 DEBUG = False

@@ -1,8 +1,11 @@
-"""Tells Django about this package, and builds the publisher that workers announce with."""
+"""Tells Django about this package, and builds what workers announce and remember with."""
+
+from functools import partial
 
 from django.apps import AppConfig
 from django.conf import settings
 
+from generation.memory_redis import SaidIn
 from inference import connection_redis
 from policy.verdicts import Publisher
 
@@ -29,3 +32,10 @@ def publisher() -> Publisher:
         return (found.history_frames, found.history_s) if found else (2_000, 600)
 
     return RedisPublisher(connection_redis.client(settings.RTAI_REDIS_URL), retention)
+
+
+def said_in() -> SaidIn:
+    """What was last said in a stream, from its history."""
+    from streams import said_redis
+
+    return partial(said_redis.said_in, connection_redis.client(settings.RTAI_REDIS_URL))

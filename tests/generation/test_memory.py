@@ -1,0 +1,93 @@
+"""What an assistant remembers."""
+
+import pytest
+import redis
+
+from generation import keys
+from generation.memory import latest, tokens
+from generation.memory_redis import RedisMemory, Said, turns_of
+from inference.errors import Overloaded
+from inference.generator import Role, Turn
+from policy.messages import Author
+from policy.policy import Action
+from streams.publisher_redis import RedisPublisher
+from streams.removal_redis import RedisRemoval
+from streams.said_redis import said_in
+from tests.builders import a_message, a_verdict
+from tests.streams.people import a_client
+
+ADA, BOB = Author("1", "Ada"), Author("2", "Bob")
+HELPER = Author("assistant", "Helper", "assistant")
+GONE = "redis://127.0.0.1:1/0"
+
+
+def user(content: str) -> Turn:
+    return Turn(Role.USER, content)
+
+
+@pytest.mark.parametrize(
+    ("budget", "kept"), [(0, 0), (8, 0), (9, 1), (18, 2), (26, 2), (27, 3), (999, 3)]
+)
+def test_the_longest_end_that_fits_is_kept(budget: int, kept: int) -> None:
+    turns = [user("a" * 15), user("b" * 15), user("c" * 15)]
+
+    assert latest(turns, budget) == turns[len(turns) - kept :]
+
+
+def test_a_text_in_another_script_counts_by_its_bytes() -> None:
+    assert tokens([user("здравствуй")]) > tokens([user("greetings!")])
+
+
+def test_one_persons_messages_go_without_a_name() -> None:
+    said = [Said(ADA, "Hi"), Said(HELPER, "Hello."), Said(ADA, "Bye")]
+
+    assert turns_of(said) == [user("Hi"), Turn(Role.ASSISTANT, "Hello."), user("Bye")]
+
+
+def test_several_peoples_messages_go_with_their_names() -> None:
+    said = [Said(ADA, "Hi"), Said(BOB, "Ho"), Said(Author("3", ""), "Hm")]
+
+    assert turns_of(said) == [user("Ada: Hi"), user("Bob: Ho"), user("Hm")]
+
+
+def test_a_message_that_is_being_answered_is_not_remembered_as_well(valkey: redis.Redis) -> None:
+    memory = RedisMemory(valkey, lambda *_: [Said(ADA, "Hi"), Said(ADA, "Why?")])
+
+    assert memory.of_stream("demo", "lobby", "Why?") == [user("Hi")]
+    assert memory.of_stream("demo", "lobby", "How?") == [user("Hi"), user("Why?")]
+
+
+def test_a_private_conversation_is_read_in_order(valkey: redis.Redis) -> None:
+    key = keys.conversation("demo", "1")
+    valkey.rpush(key, '{"role":"user","content":"Hi"}', '{"role":"assistant","content":"Ho"}')
+
+    found = RedisMemory(valkey, lambda *_: []).of_user("demo", "1")
+
+    assert found == [user("Hi"), Turn(Role.ASSISTANT, "Ho")]
+
+
+def test_memory_says_that_it_is_away() -> None:
+    client = redis.Redis.from_url(GONE)
+    memory = RedisMemory(client, lambda *asked: said_in(client, *asked))
+
+    with pytest.raises(Overloaded):
+        memory.of_user("demo", "1")
+    with pytest.raises(Overloaded):
+        memory.of_stream("demo", "lobby", "")
+
+
+async def test_a_stream_remembers_what_was_published_and_not_removed(
+    valkey: redis.Redis, url: str
+) -> None:
+    publisher = RedisPublisher(valkey, lambda *_: (100, 600))
+    texts = {"a": Action.ALLOW, "b": Action.BLOCK, "c": Action.ALLOW, "d": Action.FLAG}
+    messages = {text: a_message(id=text * 32, text=text) for text in texts}
+    for text, action in texts.items():
+        valkey.hset(f"rtai:message:{messages[text].id}", "body", "{}")
+        publisher.publish([a_verdict(action, message=messages[text])])
+    await RedisRemoval(url).remove(a_client(role="moderator"), "lobby", messages["c"].id)
+
+    found = said_in(valkey, "demo", "lobby", 64)
+
+    assert [each.text for each in found] == ["a", "d"]
+    assert found[0].author == messages["a"].author
