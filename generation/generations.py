@@ -101,5 +101,7 @@ class Snapshot:
     text: str
     finish: FinishReason | None
     usage: Usage
+    code: str = ""
+    """The code of the error that ended it (see `inference.errors`); empty if none did."""
     detail: str = ""
     """Why it was interrupted or blocked, for operators and programs; holds no secret."""

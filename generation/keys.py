@@ -3,13 +3,21 @@
 from hashlib import blake2s
 
 LEASES = "rtai:generations:leases"
-"""Sorted set of generation ids, scored by when they count as dead, in ms."""
+"""Sorted set of ids that a worker took, scored by when they count as dead, in ms."""
 WAITING = "rtai:generations:waiting"
-"""Sorted set of ids that no worker took yet, scored by when they were accepted."""
+"""Sorted set of ids that no worker took yet, scored by their deadline in ms."""
 
 
 def generation(id: str) -> str:
-    """Hash of one generation: `body`, `status`, `owner` (a worker), `finish` and so on."""
+    """Hash of one generation, whose fields are strings.
+
+    What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
+    `model`; `channel`, where it is announced. `active` and `meters` are JSON arrays: keys of the
+    sets that caps count, and names and keys of what its tokens count against.
+    How it goes: `status`, `length` (characters so far), `due_ms` (when it is dispatched again),
+    `worker` (who claimed it), `cancelled`. How it ended: `finish`, `code`, `detail`,
+    `prompt_tokens`, `completion_tokens`.
+    """
     return f"rtai:generation:{id}"
 
 
@@ -29,13 +37,14 @@ def running(site: str, stream: str) -> str:
 
 
 def active(scope: str, subject: str) -> str:
-    """Sorted set of the generations under way of a user or site, scored by the end of their
-    lease: what caps count."""
+    """Set of the generations that wait or run of a site, stream, user, session, address or API
+    key: what caps count."""
     return f"rtai:generations:active:{scope}:{subject}"
 
 
 def conversation(site: str, user: str) -> str:
-    """List of a user's private conversation with the assistant, oldest first."""
+    """List of a user's private conversation with the assistant, oldest first, for 24 hours; each
+    entry is a JSON object with `role` and `content`."""
     return f"rtai:conversation:{site}:{len(user)}:{user}"
 
 

@@ -7,9 +7,11 @@ with these fields, `length` and `from` in characters:
 - `generation.start`: `id`, `site`, `stream` ("" if private), `owner`, `ref`, `model`
 - `generation.token`: `id`, `site`, `stream`, `from`, `text`
 - `generation.done`: `id`, `site`, `stream`, `finish_reason`, `length`, `prompt_tokens`,
-  `completion_tokens`
+  `completion_tokens`, `code`, `detail`
 
 An announcement may be lost; who follows a generation reads its snapshot where something lacks.
+A token may come whose `from` is before the end of what was told: Redis had lost that part, and the
+worker gave it again, the same.
 """
 
 from collections.abc import Sequence
@@ -63,22 +65,38 @@ class Generations(Protocol):
         """
         ...
 
+    async def sweep(self) -> Sequence[str]:
+        """Interrupts what lost its worker or waited too long, each once, whoever sweeps.
+
+        Returns those that wait although they were dispatched a while ago: the caller dispatches
+        them again. Every gateway calls this each second.
+        """
+        ...
+
 
 class Work(Protocol):
-    """What a worker does; every method raises redis.RedisError while Redis is away."""
+    """What a worker does; every method raises redis.RedisError while Redis is away.
+
+    Only the worker that claimed a generation may change it, and only while its lease lasts.
+    """
 
     def claim(self, id: str) -> Generation | None:
-        """Takes a waiting generation under a lease; None if it is taken, cancelled or gone."""
+        """Takes a waiting generation under a lease; None if it is taken, done or gone."""
+        ...
+
+    def claim_next(self) -> Generation | None:
+        """Takes the generation that has waited longest; None if none waits."""
         ...
 
     def start(self, generation: Generation) -> bool:
-        """Announces that the answer begins; False if it is not ours any more."""
+        """Announces that the answer begins; False if it must stop."""
         ...
 
-    def append(self, generation: Generation, start: int, text: str) -> bool:
+    def append(self, generation: Generation, start: int, text: str) -> int | None:
         """Puts text after the first `start` characters; repeating a call changes nothing.
 
-        False if the generation was cancelled, or taken for dead meanwhile.
+        Returns how many characters there are now, and None if it must stop: it was cancelled, or
+        taken for dead. Fewer than `start` mean that Redis lost some: give them again.
         """
         ...
 
@@ -86,8 +104,21 @@ class Work(Protocol):
         """Renews leases; returns those ids that must stop."""
         ...
 
+    def stopped(self, ids: Sequence[str]) -> Sequence[str]:
+        """Those ids that must stop, leases left as they are."""
+        ...
+
     def finish(
-        self, generation: Generation, reason: FinishReason, usage: Usage, detail: str = ""
+        self,
+        generation: Generation,
+        reason: FinishReason,
+        usage: Usage,
+        *,
+        code: str = "",
+        detail: str = "",
     ) -> bool:
-        """Ends it and announces that, once; False if it was ended before."""
+        """Ends it, counts its tokens and announces that, once; False if it is not ours any more.
+
+        A blocked one loses its text. `code` is an RtaiError's, where one ended it.
+        """
         ...
