@@ -17,17 +17,26 @@ MAX_JOINED = 16
 MAX_JOINED_BYTES = 64 * 1024
 
 Write: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
+Make: TypeAlias = Callable[[], str]
+"""Makes a frame at the moment it is sent; an empty one is not sent."""
 
 
 class _Item:
-    """One waiting frame; `topic` names what a newer droppable frame replaces."""
+    """One waiting frame; `topic` names what a newer droppable frame replaces, `make` makes the
+    frame when its turn comes."""
 
-    __slots__ = ("frame", "sent", "size", "topic")
+    __slots__ = ("frame", "make", "sent", "size", "topic")
 
     def __init__(
-        self, frame: str, size: int, topic: str | None, sent: Callable[[], None] | None
+        self,
+        frame: str,
+        size: int,
+        topic: str | None,
+        sent: Callable[[], None] | None,
+        make: Make | None = None,
     ) -> None:
         self.frame = frame
+        self.make = make
         self.size = size
         self.topic = topic
         self.sent = sent
@@ -108,6 +117,11 @@ class Outbox:
         self._topics[topic] = item
         self._append(item)
 
+    def put_late(self, make: Make) -> None:
+        """Adds a frame that is made when its turn comes; until then it takes no room."""
+        if not self.closed:
+            self._append(_Item("", 0, None, None, make))
+
     async def room(self) -> None:
         """Returns when less than half of the bound is used, or the outbox is closed."""
         while not self.closed and self.pending_bytes > self._max_bytes // 2:
@@ -166,6 +180,8 @@ class Outbox:
 
     def _write_some(self) -> None:
         items, size = self._take()
+        if not items:
+            return
         text = items[0].frame if len(items) == 1 else "\n".join([item.frame for item in items])
         writing = self._write(text)
         try:
@@ -206,20 +222,28 @@ class Outbox:
         self._failed()
 
     def _take(self) -> tuple[list[_Item], int]:
-        items = [self._items.popleft()]
-        size = items[0].size
-        while (
-            self._items
-            and len(items) < MAX_JOINED
-            and size + self._items[0].size <= MAX_JOINED_BYTES
-        ):
-            items.append(self._items.popleft())
-            size += items[-1].size
+        items: list[_Item] = []
+        size = 0
+        while self._items and len(items) < MAX_JOINED:
+            item = self._items[0]
+            if item.make is not None:
+                self._make(item, item.make)
+            if items and size + item.size > MAX_JOINED_BYTES:
+                break
+            self._items.popleft()
+            if item.frame:
+                items.append(item)
+                size += item.size
         if self._topics:
             for item in items:
                 if item.topic is not None:
                     self._topics.pop(item.topic, None)
         return items, size
+
+    def _make(self, item: _Item, make: Make) -> None:
+        item.frame, item.make = make(), None
+        item.size = _size(item.frame)
+        self.pending_bytes += item.size
 
     def _wake_if_room(self) -> None:
         if self.pending_bytes <= self._max_bytes // 2:

@@ -1,6 +1,6 @@
 import asyncio
 
-from streams.outbox import MAX_JOINED, Outbox
+from streams.outbox import MAX_JOINED, MAX_JOINED_BYTES, Outbox
 from tests.streams.fakes import FakeClock, turns
 
 
@@ -152,3 +152,41 @@ async def test_a_broken_transport_ends_the_writing() -> None:
     await case.outbox.drained()
 
     assert case.outbox.closed
+
+
+async def test_a_late_frame_is_made_when_its_turn_comes() -> None:
+    case, text = Case(10_000), ["a"]
+    case.transport.open.clear()
+    case.outbox.put("first")
+    await turns()
+    case.outbox.put_late(lambda: "".join(text))
+    assert case.outbox.pending_bytes == len("first")
+
+    text.append("b")
+    case.transport.open.set()
+    await case.outbox.drained()
+
+    assert case.transport.written == ["first", "ab"]
+    assert case.outbox.pending_bytes == 0
+
+
+async def test_a_late_frame_with_nothing_to_say_is_not_sent() -> None:
+    case = Case()
+    case.outbox.put_late(str)
+    await case.outbox.drained()
+    case.outbox.put("a")
+    case.outbox.put_late(str)
+    case.outbox.put("b")
+    await case.outbox.drained()
+
+    assert case.transport.written == ["a\nb"]
+
+
+async def test_a_late_frame_that_is_long_travels_alone() -> None:
+    case = Case(1_000_000)
+    long = "x" * MAX_JOINED_BYTES
+    for make in (str, lambda: "a", lambda: long, lambda: "b"):
+        case.outbox.put_late(make)
+    await case.outbox.drained()
+
+    assert case.transport.written == ["a", long, "b"]
