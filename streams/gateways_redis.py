@@ -14,7 +14,7 @@ LEASE_MS = 10_000
 # KEYS: gateways. ARGV: id, lease ms.
 _LEASE = """
 local time = redis.call('TIME')
-redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
+return redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[2], ARGV[1])
 """
 # KEYS: gateways, workers.
 _COUNT = """
@@ -31,9 +31,12 @@ class GatewayLease:
         self._url = url
         self._gateway = gateway
 
-    def renew(self) -> None:
-        """Says that this gateway lives, for ten seconds."""
-        self._client().eval(_LEASE, 1, keys.GATEWAYS, self._gateway, str(LEASE_MS))
+    def renew(self) -> bool:
+        """Says that this gateway lives, for ten seconds; whether Redis did not know it before.
+
+        Then Redis lost it, or another gateway took it for dead and its sessions for gone.
+        """
+        return bool(self._client().eval(_LEASE, 1, keys.GATEWAYS, self._gateway, str(LEASE_MS)))
 
     def end(self) -> None:
         """Lets the lease end now; another gateway tidies up behind this one."""

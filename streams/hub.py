@@ -42,8 +42,22 @@ class Bus(Protocol):
         ...
 
 
+class Companion(Protocol):
+    """Whoever else hears what is said in a stream's group."""
+
+    async def joined(self, stream: StreamInfo) -> None:
+        """The group was joined; nobody is attached before this returns. Raises Overloaded."""
+        ...
+
+    def left(self, stream: StreamInfo) -> None:
+        """The group was left: nothing more is heard."""
+        ...
+
+
 class Hub:
     """Streams with local subscribers."""
+
+    companion: Companion | None = None
 
     def __init__(
         self, bus: Bus, history: History, delivered: Callable[[str, int], None] = lambda *_: None
@@ -84,6 +98,20 @@ class Hub:
         reader.outbox.put(answer(read.position, found is not None))
         await subscription.catch_up(found or (), read.position.offset)
 
+    async def hold(self, stream: StreamInfo) -> None:
+        """Hears what is said in a stream until `release`; raises Overloaded, and then not."""
+        relay = self._relay(stream)
+        relay.users += 1
+        try:
+            await asyncio.shield(self._ready[relay.group])
+        except BaseException:
+            relay.users -= 1
+            raise
+
+    def release(self, site: str, stream: str) -> None:
+        """Ends one `hold`."""
+        self._relays[keys.stream_group(site, stream)].users -= 1
+
     def unsubscribe(self, reader: str, site: str, stream: str) -> None:
         """Detaches a reader; does nothing for one that is not attached."""
         relay = self._relays.get(keys.stream_group(site, stream))
@@ -94,6 +122,14 @@ class Hub:
         """A reader's attachment to a stream, if there is one."""
         relay = self._relays.get(keys.stream_group(site, stream))
         return relay.subscriptions.get(reader) if relay is not None else None
+
+    def asked_presence(self) -> list[tuple[StreamInfo, list[Subscription]]]:
+        """Streams with readers who asked who is there, and those readers."""
+        found = [
+            (relay.stream, [each for each in relay.subscriptions.values() if each.wants_presence])
+            for relay in self._relays.values()
+        ]
+        return [(stream, askers) for stream, askers in found if askers]
 
     def receive(self, message: Mapping[str, Any]) -> None:
         """Takes a message of a stream's group from the bus."""
@@ -172,6 +208,8 @@ class Hub:
 
     async def _join(self, relay: Relay) -> None:
         await self._bus.join(relay.group)
+        if self.companion is not None:
+            await self.companion.joined(relay.stream)
         relay.start((await self._history.recent(relay.stream, 0)).position)
 
     async def _leave_idle(self) -> None:
@@ -179,6 +217,8 @@ class Hub:
             ready = self._ready[group]
             if relay.users == 0 and not relay.subscriptions and ready.done():
                 del self._relays[group], self._ready[group]
+                if self.companion is not None:
+                    self.companion.left(relay.stream)
                 await self._bus.leave(group)
 
     async def _read(self, relay: Relay, since: Position | None, recent: int) -> Read:

@@ -7,6 +7,13 @@ __all__ = [
     "stream_group",
 ]
 
+EVENTS = "rtai:events"
+"""A Redis Stream of what happened in streams beside messages, for whoever passes it on.
+
+Each entry has `event` (`joined` or `left`: a user's first session came, or the last one went),
+`site`, `stream`, `user`, `name` and `at_ms`. About the last 100,000 are kept.
+"""
+
 
 def ref(site: str, user: str, ref: str) -> str:
     """Message id of a client's `ref`, for 5 minutes."""

@@ -30,6 +30,7 @@ from streams import endings, keys, limits_db, tokens_jwt
 from streams.admission_redis import RedisAdmission
 from streams.audience import Audience
 from streams.closes import CloseCode, close
+from streams.crowds import Crowds
 from streams.directory_db import CachedDirectory
 from streams.gateways_redis import GatewayLease
 from streams.history_redis import RedisHistory
@@ -48,6 +49,7 @@ RENEW_S = 10.0
 REFRESH_S = 0.5
 SWEEP_S = 1.0
 LIMITS_S = 2.0
+CROWDS_S = 2.0
 MAIL_S = 0.25
 STOP_S = 1.0
 MAX_ASKING = 128
@@ -76,6 +78,8 @@ class Gateway:
         self.directory = CachedDirectory(url)
         self.store = RedisSessions(url)
         self.presences = RedisPresences(url, self.id, self.bus.send)
+        self._crowds = Crowds(self.hub, self.presences, _count_sent)
+        self._unknown = True
         self.readiness = Readiness(self._send_probe, time.monotonic)
         self.dispatcher = Dispatcher(
             self.id, tasks.judge, tasks.store().vouch_for, self.lease.slots
@@ -112,7 +116,7 @@ class Gateway:
         await self.dispatcher.start()
         self._loops = [
             _every(TICK_S, self._tick, "tick"),
-            _every(1.0, lambda: in_thread(self.lease.renew), "lease"),
+            _every(1.0, self._renew_lease, "lease"),
             _every(2.0, self.hub.check, "positions"),
             _every(MAIL_S, self.audience.forget_delivered, "mail"),
             _every(2.0, self.audience.check, "late verdicts"),
@@ -121,6 +125,7 @@ class Gateway:
             _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),
             _every(RENEW_S, self._renew, "sessions"),
             _every(RENEW_S, self.presences.bury, "presence"),
+            _every(CROWDS_S, self._crowds.check, "crowds"),
         ]
 
     async def stop(self) -> None:
@@ -188,6 +193,20 @@ class Gateway:
         metrics.REDISPATCHED.inc(len(swept.orphans))
         for message in swept.orphans:
             self.dispatcher.put(message, backlog=True)
+
+    async def _renew_lease(self) -> None:
+        self._unknown |= await in_thread(self.lease.renew)
+        if self._unknown:
+            await self._announce()
+            self._unknown = False
+
+    async def _announce(self) -> None:
+        """Puts every session back where it is present: Redis lost it, or believed it dead."""
+        for session in list(self.sessions):
+            for stream in list(session.streams):
+                await self.presences.join(session.client, stream)
+                if session not in self.sessions or stream not in session.streams:
+                    await self.presences.leave(session.client, stream)
 
     async def _renew(self) -> None:
         held = [(session.client, list(session.streams)) for session in self.sessions]

@@ -1,6 +1,8 @@
 """Presence in Redis: a stream's sessions, and how many each user has there.
 
 A gateway vouches for its sessions; when its own lease ends, another gateway takes them out.
+Whoever comes or goes is also an entry of the Redis Stream `streams.keys.EVENTS`, written in the
+same step, however many users there are.
 """
 
 import json
@@ -19,22 +21,37 @@ from streams.presence import MAX_NAMED, People
 
 AWAY = "Presence is away for a moment."
 
+MAX_EVENTS = 100_000
+"""About how many entries `streams.keys.EVENTS` keeps."""
+
 # KEYS: sessions (hash: session to [gateway, user, name]), users (sorted set by sessions),
-# names (hash), the gateway's streams (set).
-_JOIN = Script("""
-if redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) == 0 then return {0, 0} end
-redis.call('SADD', KEYS[4], ARGV[5])
-redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
-return {tonumber(redis.call('ZINCRBY', KEYS[2], 1, ARGV[3])), redis.call('ZCARD', KEYS[2])}
-""")
-_LEAVE = Script("""
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return {-1, 0} end
-local rest = tonumber(redis.call('ZINCRBY', KEYS[2], -1, ARGV[2]))
-if rest <= 0 then
-  redis.call('ZREM', KEYS[2], ARGV[2])
-  redis.call('HDEL', KEYS[3], ARGV[2])
+# names (hash), events, the gateway's streams (set). ARGV: session, user, name, site, stream.
+_TELL = f"""
+local session, user, name, site, stream = unpack(ARGV, 1, 5)
+local function tell(what)
+  local time = redis.call('TIME')
+  redis.call('XADD', KEYS[4], 'MAXLEN', '~', {MAX_EVENTS}, '*', 'event', what, 'site', site,
+    'stream', stream, 'user', user, 'name', name,
+    'at_ms', string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000)))
 end
-return {rest, redis.call('ZCARD', KEYS[2])}
+"""
+_JOIN = Script(f"""{_TELL}
+if redis.call('HSET', KEYS[1], session, ARGV[6]) == 0 then return {{0, 0}} end
+redis.call('SADD', KEYS[5], site .. '/' .. stream)
+redis.call('HSET', KEYS[3], user, name)
+local mine = tonumber(redis.call('ZINCRBY', KEYS[2], 1, user))
+if mine == 1 then tell('joined') end
+return {{mine, redis.call('ZCARD', KEYS[2])}}
+""")
+_LEAVE = Script(f"""{_TELL}
+if redis.call('HDEL', KEYS[1], session) == 0 then return {{-1, 0}} end
+local rest = tonumber(redis.call('ZINCRBY', KEYS[2], -1, user))
+if rest <= 0 then
+  redis.call('ZREM', KEYS[2], user)
+  redis.call('HDEL', KEYS[3], user)
+  tell('left')
+end
+return {{rest, redis.call('ZCARD', KEYS[2])}}
 """)
 _DEAD = Script("""
 local time = redis.call('TIME')
@@ -76,10 +93,9 @@ class RedisPresences:
     async def join(self, client: Client, stream: str) -> None:
         """See `streams.presence.Presences`."""
         entry = json.dumps([self._gateway, client.user, client.name])
-        place = f"{client.site}/{stream}"
-        arguments: list[Part] = [client.session, entry, client.user, client.name, place]
+        who: list[Part] = [client.session, client.user, client.name, client.site, stream, entry]
         names = [*_keys(client.site, stream), gateway_key(self._gateway)]
-        mine, users = await self._run(_JOIN, names, arguments)
+        mine, users = await self._run(_JOIN, names, who)
         if mine == 1 and users <= MAX_NAMED:
             frame = replies.joined(stream, client.user, client.name)
             event = _event("joined", client.user, client.session, frame)
@@ -122,7 +138,8 @@ class RedisPresences:
                 await self._leave(site, stream, session, user, name)
 
     async def _leave(self, site: str, stream: str, session: str, user: str, name: str) -> None:
-        rest, users = await self._run(_LEAVE, _keys(site, stream), [session, user])
+        who: list[Part] = [session, user, name, site, stream]
+        rest, users = await self._run(_LEAVE, _keys(site, stream), who)
         if rest == 0 and users < MAX_NAMED:
             frame = replies.left(stream, user, name)
             await self._tell(site, stream, _event("left", user, session, frame))
@@ -155,7 +172,8 @@ class RedisPresences:
 
 
 def _keys(site: str, stream: str) -> list[str]:
-    return [sessions_key(site, stream), users_key(site, stream), names_key(site, stream)]
+    found = [sessions_key(site, stream), users_key(site, stream), names_key(site, stream)]
+    return [*found, keys.EVENTS]
 
 
 def _event(kind: str, user: str, session: str, frame: str) -> dict[str, Any]:

@@ -1,9 +1,12 @@
-from typing import Any
+import asyncio
+import time
+from typing import Any, cast
 
 import redis
 
 from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
+from streams import keys
 from streams.gateways_redis import GatewayLease
 from streams.presence import MAX_NAMED
 from streams.presence_redis import RedisPresences
@@ -61,6 +64,64 @@ async def test_a_dead_gateways_sessions_are_taken_out(url: str, valkey: redis.Re
     assert await alive.presences.of("demo", "lobby") == (1, (("bob", "Ann"),))
     assert alive.told == [("joined", "bob"), ("left", "ann")]
     assert valkey.zrange(policy_keys.GATEWAYS, 0, -1) == ["alive"]
+
+
+def entries(valkey: redis.Redis) -> list[tuple[str, dict[str, str]]]:
+    """What is told to whoever passes it on."""
+    return cast(list[tuple[str, dict[str, str]]], valkey.xrange(keys.EVENTS))
+
+
+def events(valkey: redis.Redis) -> list[tuple[str, str]]:
+    """The same, in short."""
+    return [(entry["event"], entry["user"]) for _, entry in entries(valkey)]
+
+
+async def test_coming_and_going_are_events_that_others_can_pass_on(
+    url: str, valkey: redis.Redis
+) -> None:
+    case, ann = Case(url), a_client(user="ann", name="Ann \U0001f600")
+    await case.presences.join(ann, "lobby")
+    await case.presences.join(a_client(user="ann"), "lobby")
+    await case.presences.leave(ann, "lobby")
+    ((_, entry),) = entries(valkey)
+
+    assert abs(int(entry.pop("at_ms")) - time.time() * 1000) < 10_000
+    assert entry == {
+        "event": "joined", "site": "demo", "stream": "lobby", "user": "ann",
+        "name": "Ann \U0001f600",
+    }  # fmt: skip
+
+
+async def test_a_dead_gateways_sessions_leave_as_events_once(url: str, valkey: redis.Redis) -> None:
+    dead, alive, third = Case(url, "dead"), Case(url, "alive"), Case(url, "third")
+    for user in ("ann", "ann", "bob"):
+        await dead.presences.join(a_client(user=user), "lobby")
+    GatewayLease(url, "dead").renew()
+    GatewayLease(url, "dead").end()
+    await asyncio.gather(alive.presences.bury(), third.presences.bury())
+
+    assert sorted(events(valkey)[2:]) == [("left", "ann"), ("left", "bob")]
+
+
+async def test_a_thousand_joins_are_told_a_hundred_times_and_all_are_events(
+    url: str, valkey: redis.Redis
+) -> None:
+    case = Case(url)
+    await asyncio.gather(
+        *(case.presences.join(a_client(user=f"u{number}"), "lobby") for number in range(1_000))
+    )
+
+    assert len(case.told) == MAX_NAMED
+    assert len(events(valkey)) == 1_000
+    assert await case.presences.of("demo", "lobby") == (1_000, None)
+
+
+def test_a_gateway_learns_that_redis_does_not_know_it(url: str, valkey: redis.Redis) -> None:
+    lease = GatewayLease(url, "g1")
+    known = [lease.renew(), lease.renew()]
+    valkey.delete(policy_keys.GATEWAYS)
+
+    assert [*known, lease.renew(), lease.renew()] == [True, False, True, False]
 
 
 def test_a_gateway_has_its_share_of_the_workers(url: str, valkey: redis.Redis) -> None:

@@ -1,0 +1,56 @@
+"""Who is here stays true when the process that knew it dies, and when Redis forgets."""
+
+import asyncio
+from typing import cast
+
+import pytest
+import redis
+
+from inference.connection_redis import client, embedded_url
+from policy import keys as policy_keys
+from streams import keys
+from streams.presence_redis import names_key, sessions_key, users_key
+from tests.chatter import Chatter
+from tests.faults.checks import a_victim
+from tests.product import Product
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+def valkey(product: Product) -> redis.Redis:
+    return client(embedded_url(product.data_dir))
+
+
+def told(valkey: redis.Redis) -> list[tuple[str, str]]:
+    """Events so far: what happened, and the user's name."""
+    found = cast(list[tuple[str, dict[str, str]]], valkey.xrange(keys.EVENTS))
+    return [(entry["event"], entry["name"]) for _, entry in found]
+
+
+async def test_sessions_of_a_killed_gateway_leave_and_are_told(
+    product: Product, valkey: redis.Redis
+) -> None:
+    async with Chatter(product.url, name="Grace") as stays:
+        ghost = Chatter(product.url, name="Ghost")
+        await ghost.__aenter__()
+        a_victim(product, "server_daphne").kill()
+        await ghost.__aexit__()
+
+        await stays.until(lambda: ("left", "Ghost") in told(valkey), within_s=90)
+        names = set(cast(dict[str, str], valkey.hgetall(names_key("demo", "lobby"))).values())
+
+    assert told(valkey).count(("left", "Ghost")) == 1
+    assert names == {"Grace"}
+
+
+async def test_presence_comes_back_after_redis_lost_it(
+    product: Product, valkey: redis.Redis
+) -> None:
+    place = "demo", "lobby"
+    async with Chatter(product.url, name="Grace") as one, Chatter(product.url, name="Ada"):
+        await one.until(lambda: valkey.zcard(users_key(*place)) == 2)
+        lost = [sessions_key(*place), users_key(*place), names_key(*place), policy_keys.GATEWAYS]
+        await asyncio.to_thread(valkey.delete, *lost)
+
+        await one.until(lambda: valkey.zcard(users_key(*place)) == 2, within_s=20)
