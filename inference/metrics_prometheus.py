@@ -129,3 +129,28 @@ MODEL_INFO = Gauge(
 PUBLISH_SECONDS = _histogram("rtai_publish_seconds", "A verdict's way to its stream.", _SECONDS)
 REFUSED = _counter("rtai_refused_total", "Messages not accepted, by what was wanting.", "reason")
 REDISPATCHED = _counter("rtai_redispatched_total", "Messages sent to a worker once more.")
+GENERATIONS = _counter("rtai_generations_total", "Generations that ended.", "reason")
+GENERATIONS_RUNNING = Gauge(
+    "rtai_generations_running",
+    "Generations that workers have under way.",
+    registry=REGISTRY,
+    multiprocess_mode="livesum",
+)
+GENERATION_QUEUE_WAIT = _histogram(
+    "rtai_generation_queue_wait_seconds", "From accepted until a worker took it.", _SECONDS
+)
+FIRST_TOKEN = _histogram(
+    "rtai_generation_first_token_seconds", "From accepted to the first text.", _SECONDS
+)
+MODEL_FIRST_TOKEN = _histogram(
+    "rtai_generation_model_first_token_seconds",
+    "From asking the model to its first text.",
+    _SECONDS,
+    "model",
+)
+TOKEN_GAP = _histogram(
+    "rtai_generation_token_gap_seconds", "Between two pieces of a model's text.", _SECONDS, "model"
+)
+GENERATION_TOKENS = _counter(
+    "rtai_generation_tokens_total", "Tokens of prompts and of answers.", "kind"
+)

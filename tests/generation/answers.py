@@ -6,8 +6,10 @@ from typing import Any
 
 from generation.asking import Asked
 from generation.assistants import Assistant, Backend, ModelSettings, Trigger
+from generation.generations import Generation, OnDisconnect
 from generation.store import Requester
-from inference.generator import Role, Turn
+from inference.generator import Role, Sampling, Turn
+from policy.messages import Author, new_id
 
 NOW_MS = 1_800_000_000_000
 
@@ -75,3 +77,25 @@ class Remembered:
 
     def of_user(self, site: str, user: str) -> Sequence[Turn]:
         return self.user
+
+
+def a_generation(**changes: Any) -> Generation:
+    """A private generation of the demo site's first user, with a deadline far away."""
+    values: dict[str, Any] = {
+        "id": new_id(NOW_MS),
+        "site": "demo",
+        "stream": None,
+        "owner": Author("user-1", "Ada"),
+        "session": "session-1",
+        "ref": "",
+        "model": "chat-mini",
+        "assistant": Author("assistant", "Assistant", "assistant"),
+        "turns": (Turn(Role.SYSTEM, "Be kind."), Turn(Role.USER, "Who are you?")),
+        "judged": 1,
+        "sampling": Sampling(max_tokens=64),
+        "on_disconnect": OnDisconnect.CONTINUE,
+        "remember": False,
+        "accepted_ms": NOW_MS,
+        "deadline_ms": 4_000_000_000_000,
+    }
+    return Generation(**{**values, **changes})

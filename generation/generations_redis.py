@@ -1,0 +1,137 @@
+"""Generations in Redis, as a gateway sees them."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import msgpack
+import redis
+
+from generation import keys, scripts_redis
+from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
+from generation.store import Admitted, Requester
+from inference import connection_redis
+from inference import metrics_prometheus as metrics
+from inference.errors import Overloaded
+from policy.keys import stream_group
+from policy.limits_redis import Bucket, limited
+
+MAX_WAITING = 256
+FULL = "Too many generations wait for a worker."
+AWAY = "Generations are away for a moment."
+
+
+class RedisGenerations:
+    """Implements `generation.store.Generations`; one for each process."""
+
+    def __init__(self, url: str, prefix: str = "rtai", max_waiting: int = MAX_WAITING) -> None:
+        self._url = url
+        self._prefix = prefix
+        self._max_waiting = max_waiting
+
+    async def admit(self, generation: Generation, requester: Requester) -> Admitted:
+        """See `generation.store.Generations`."""
+        arguments = self._arguments(generation, requester)
+        outcome, *rest = await self._run(scripts_redis.ADMIT, [], [msgpack.packb(arguments)])
+        if outcome == "full":
+            raise Overloaded(FULL, retry_after_ms=1_000)
+        if outcome == "limited":
+            raise limited(rest[0], rest[1])
+        return Admitted(rest[0], outcome == "fresh")
+
+    async def read(self, id: str) -> Snapshot | None:
+        """See `generation.store.Generations`."""
+        found = await self._run(scripts_redis.READ, [], [id])
+        return _snapshot(found) if found else None
+
+    async def running(self, site: str, stream: str) -> Sequence[Snapshot]:
+        """See `generation.store.Generations`; by age."""
+        found = await self._run(scripts_redis.RUNNING, [keys.running(site, stream)], [])
+        snapshots = [_snapshot(each) for each in found]
+        return sorted(snapshots, key=lambda each: each.generation.id)
+
+    async def cancel(self, id: str) -> bool:
+        """See `generation.store.Generations`."""
+        found = await self._run(scripts_redis.CANCEL, [], [id])
+        if found == 2:
+            metrics.GENERATIONS.labels(reason=FinishReason.CANCELLED.value).inc()
+        return bool(found)
+
+    async def sweep(self) -> Sequence[str]:
+        """See `generation.store.Generations`."""
+        died, late, again = await self._run(scripts_redis.SWEEP, [], [])
+        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(died + late)
+        return cast(list[str], again)
+
+    def _arguments(self, generation: Generation, requester: Requester) -> dict[str, Any]:
+        site, stream = generation.site, generation.stream
+        group = stream_group(site, stream) if stream is not None else keys.group(generation.id)
+        counted = list(_buckets(requester, stream))
+        metered = [bucket for bucket in counted if bucket.name.endswith(".tokens")]
+        buckets = [bucket for bucket in counted if bucket not in metered]
+        active = [keys.active(_scope(bucket), bucket.subject) for bucket in buckets]
+        fields = {
+            "body": json.dumps(generation.as_json()),
+            "site": site,
+            "stream": stream or "",
+            "user": generation.owner.id,
+            "ref": generation.ref,
+            "model": generation.model,
+            "channel": f"{self._prefix}__group__{group}",
+            "active": json.dumps(active),
+            "meters": json.dumps([[bucket.name, bucket.key] for bucket in metered]),
+        }
+        return {
+            "id": generation.id,
+            "fields": fields,
+            "deadline_ms": generation.deadline_ms,
+            "ref_key": generation.ref and keys.ref(site, requester.user, generation.ref),
+            "most": self._max_waiting,
+            "names": [bucket.name for bucket in buckets],
+            "buckets": [bucket.key for bucket in buckets],
+            "active": active,
+            "meter_names": [bucket.name for bucket in metered],
+            "meters": [bucket.key for bucket in metered],
+        }
+
+    async def _run(self, text: str, names: list[str], arguments: list[Any]) -> Any:
+        script: Any = connection_redis.async_client(self._url).register_script(text)
+        try:
+            return await script(names, arguments)
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+
+
+def _buckets(requester: Requester, stream: str | None) -> Iterator[Bucket]:
+    """Everything that a generation counts against."""
+    site = requester.site
+    user = requester.user and f"{site}:{requester.user}"
+    subjects = {
+        "site.generations": site,
+        "stream.generations": f"{site}/{stream}" if stream is not None else "",
+        "user.generations": user,
+        "session.generations": requester.session,
+        "address.generations": requester.address and f"{site}:{requester.address}",
+        "api_key.generations": requester.api_key,
+        "site.tokens": site,
+        "user.tokens": user,
+        "api_key.tokens": requester.api_key,
+    }
+    return (Bucket(name, subject) for name, subject in subjects.items() if subject)
+
+
+def _scope(bucket: Bucket) -> str:
+    return bucket.name.partition(".")[0]
+
+
+def _snapshot(found: Sequence[str]) -> Snapshot:
+    body, status, finish, prompt_tokens, completion_tokens, code, detail, text = found
+    return Snapshot(
+        generation=Generation.from_json(json.loads(body)),
+        status=Status(status),
+        text=text,
+        finish=FinishReason(finish) if finish else None,
+        usage=Usage(int(prompt_tokens or 0), int(completion_tokens or 0)),
+        code=code,
+        detail=detail,
+    )

@@ -1,0 +1,107 @@
+"""Generations in Redis, as a worker sees them."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgpack
+import redis
+
+from generation import keys, scripts_redis
+from generation.generations import FinishReason, Generation, Usage
+
+REMEMBERED = (FinishReason.STOP, FinishReason.LENGTH, FinishReason.CANCELLED)
+"""After these the exchange is part of the conversation."""
+
+
+class RedisWork:
+    """Implements `generation.store.Work`; one for each process, used by many threads.
+
+    Every claim has a name of its own, which is the fence: after another took over, or the sweeper
+    ended it, nothing of this claim has an effect any more.
+    """
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self._claims: dict[str, str] = {}
+        self._claim = client.register_script(scripts_redis.CLAIM)
+        self._start = client.register_script(scripts_redis.START)
+        self._append = client.register_script(scripts_redis.APPEND)
+        self._renew = client.register_script(scripts_redis.RENEW)
+        self._finish = client.register_script(scripts_redis.FINISH)
+
+    def claim(self, id: str) -> Generation | None:
+        """See `generation.store.Work`."""
+        return self._take(id)
+
+    def claim_next(self) -> Generation | None:
+        """See `generation.store.Work`."""
+        return self._take("")
+
+    def start(self, generation: Generation) -> bool:
+        """See `generation.store.Work`."""
+        return bool(self._start([], [generation.id, self._of(generation)]))
+
+    def append(self, generation: Generation, start: int, text: str) -> int | None:
+        """See `generation.store.Work`."""
+        claim, count = self._of(generation), len(text)
+        length = cast(int, self._append([], [generation.id, claim, start, count, text]))
+        return None if length < 0 else length
+
+    def renew(self, ids: Sequence[str]) -> Sequence[str]:
+        """See `generation.store.Work`."""
+        return self._look(ids, renew=True)
+
+    def stopped(self, ids: Sequence[str]) -> Sequence[str]:
+        """See `generation.store.Work`."""
+        return self._look(ids, renew=False)
+
+    def finish(
+        self,
+        generation: Generation,
+        reason: FinishReason,
+        usage: Usage,
+        *,
+        code: str = "",
+        detail: str = "",
+    ) -> bool:
+        """See `generation.store.Work`."""
+        remembers = generation.remember and reason in REMEMBERED
+        user = generation.owner.id
+        arguments = {
+            "id": generation.id,
+            "claim": self._of(generation),
+            "reason": reason.value,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "code": code,
+            "detail": detail,
+            "conversation": keys.conversation(generation.site, user) if remembers else "",
+            "turn": _turn(generation),
+        }
+        found = bool(self._finish([], [msgpack.packb(arguments)]))
+        self._claims.pop(generation.id, None)
+        return found
+
+    def _take(self, id: str) -> Generation | None:
+        claim = secrets.token_hex(8)
+        found = cast(list[Any] | None, self._claim([], [id, claim]))
+        if not found:
+            return None
+        self._claims[found[0]] = claim
+        return Generation.from_json(json.loads(found[1]))
+
+    def _look(self, ids: Sequence[str], *, renew: bool) -> Sequence[str]:
+        if not ids:
+            return []
+        claims = [part for id in ids for part in (id, self._claims.get(id, ""))]
+        return cast(list[str], self._renew([], [int(renew), *claims]))
+
+    def _of(self, generation: Generation) -> str:
+        return self._claims.get(generation.id, "")
+
+
+def _turn(generation: Generation) -> str:
+    """What was asked, as conversations keep it."""
+    last = generation.turns[-1]
+    return json.dumps({"role": last.role.value, "content": last.content}, ensure_ascii=False)

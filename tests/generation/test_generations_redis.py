@@ -1,0 +1,494 @@
+"""Admitting, reading, cancelling and sweeping generations, and what workers do to them."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from generation import keys, scripts_redis
+from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
+from generation.generations_redis import RedisGenerations
+from generation.store import Requester
+from generation.work_redis import RedisWork
+from inference.errors import Overloaded, RateLimited
+from policy.keys import stream_group
+from tests.generation.answers import a_generation, a_visitor
+from tests.generation.conftest import Ear
+
+EVERYTHING = Requester("demo", "user-1", "session-1", "address-1", "key-1")
+USED = Usage(prompt_tokens=10, completion_tokens=5)
+
+
+async def admitted(generations: RedisGenerations, **changes: object) -> Generation:
+    generation = a_generation(**changes)
+    found = await generations.admit(generation, a_visitor())
+    assert found.fresh
+    return generation
+
+
+async def claimed(generations: RedisGenerations, work: RedisWork, **changes: object) -> Generation:
+    generation = await admitted(generations, **changes)
+    assert work.claim(generation.id) == generation
+    return generation
+
+
+async def snapshot(generations: RedisGenerations, generation: Generation) -> Snapshot:
+    found = await generations.read(generation.id)
+    assert found is not None
+    return found
+
+
+def lose_its_lease(valkey: redis.Redis, generation: Generation) -> None:
+    valkey.zadd(keys.LEASES, {generation.id: 1})
+
+
+async def test_an_answer_goes_from_waiting_to_done_and_is_announced_step_by_step(
+    generations: RedisGenerations, work: RedisWork, ear: Ear
+) -> None:
+    generation = await admitted(generations, ref="r1")
+    ear.listen(keys.group(generation.id))
+    assert (await snapshot(generations, generation)).status is Status.WAITING
+
+    assert work.claim(generation.id) == generation
+    assert work.start(generation)
+    assert work.append(generation, 0, "Hello") == 5
+    found = await snapshot(generations, generation)
+    assert (found.status, found.text, found.finish) == (Status.RUNNING, "Hello", None)
+    assert work.append(generation, 5, " there.") == 12
+    assert work.finish(generation, FinishReason.STOP, USED)
+
+    found = await snapshot(generations, generation)
+    assert found == Snapshot(generation, Status.DONE, "Hello there.", FinishReason.STOP, USED)
+    about = {"id": generation.id, "site": "demo", "stream": ""}
+    assert ear.hear() == [
+        {"type": "generation.start", **about, "owner": "user-1", "ref": "r1", "model": "chat-mini"},
+        {"type": "generation.token", **about, "from": 0, "text": "Hello"},
+        {"type": "generation.token", **about, "from": 5, "text": " there."},
+        {
+            "type": "generation.done",
+            **about,
+            "finish_reason": "stop",
+            "length": 12,
+            "prompt_tokens": 10,
+            "completion_tokens": 5,
+            "code": "",
+            "detail": "",
+        },
+    ]
+
+
+async def test_positions_count_characters_not_bytes(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    generation = await claimed(generations, work)
+
+    assert work.append(generation, 0, "👋🏽 Grüße, ") == 10
+    assert work.append(generation, 10, "𝒜da 👩‍💻") == 17
+    assert (await snapshot(generations, generation)).text == "👋🏽 Grüße, 𝒜da 👩‍💻"
+
+
+async def test_an_append_that_is_repeated_changes_nothing(
+    generations: RedisGenerations, work: RedisWork, ear: Ear
+) -> None:
+    generation = await claimed(generations, work)
+    assert work.append(generation, 0, "Hello") == 5
+    ear.listen(keys.group(generation.id))
+
+    assert work.append(generation, 0, "Hello") == 5
+    assert work.append(generation, 2, "llo") == 5
+
+    assert (await snapshot(generations, generation)).text == "Hello"
+    assert ear.hear() == []
+
+
+async def test_text_that_redis_lost_is_told_to_the_worker(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    generation = await claimed(generations, work)
+
+    assert work.append(generation, 7, "world") == 0
+    assert work.append(generation, 0, "Hello, world") == 12
+
+
+async def test_a_claim_that_redis_lost_is_taken_again_by_its_worker(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis, ear: Ear
+) -> None:
+    generation = await admitted(generations)
+    before = valkey.dump(keys.generation(generation.id))
+    assert before is not None
+    assert work.claim(generation.id) is not None
+    assert work.start(generation)
+    assert work.append(generation, 0, "Hello") == 5
+    valkey.delete(keys.generation(generation.id), keys.text(generation.id), keys.LEASES)
+    valkey.restore(keys.generation(generation.id), 0, before)
+    valkey.zadd(keys.WAITING, {generation.id: generation.deadline_ms})
+    ear.listen(keys.group(generation.id))
+
+    assert work.renew([generation.id]) == []
+    assert RedisWork(valkey).claim_next() is None
+    assert work.append(generation, 5, " you") == 0
+    assert work.append(generation, 0, "Hello you") == 9
+    assert [each["type"] for each in ear.hear()] == ["generation.start", "generation.token"]
+
+
+async def test_a_generation_in_a_stream_is_announced_there_and_listed_while_it_runs(
+    generations: RedisGenerations, work: RedisWork, ear: Ear
+) -> None:
+    ear.listen(stream_group("demo", "lobby"))
+    generation = await claimed(generations, work, stream="lobby")
+    assert await generations.running("demo", "lobby") == []
+
+    work.append(generation, 0, "Hello")
+    (running,) = await generations.running("demo", "lobby")
+    assert (running.generation, running.text) == (generation, "Hello")
+
+    work.finish(generation, FinishReason.STOP, USED)
+    assert await generations.running("demo", "lobby") == []
+    heard = ear.hear()
+    assert {each["stream"] for each in heard} == {"lobby"}
+    assert [each["type"] for each in heard][-1] == "generation.done"
+
+
+async def test_the_same_ref_is_the_same_generation(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    first = await admitted(generations, ref="r1")
+    again = await generations.admit(a_generation(ref="r1"), a_visitor())
+    assert (again.id, again.fresh) == (first.id, False)
+
+    work.claim(first.id)
+    work.finish(first, FinishReason.STOP, USED)
+    again = await generations.admit(a_generation(ref="r1"), a_visitor())
+    assert (again.id, again.fresh) == (first.id, False)
+    other = await generations.admit(a_generation(ref="r1"), a_visitor(user="user-2"))
+    assert other.fresh
+
+
+async def test_an_interrupted_generation_may_be_asked_again_with_its_ref(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    first = await claimed(generations, work, ref="r1")
+    work.finish(first, FinishReason.INTERRUPTED, USED)
+
+    again = await generations.admit(a_generation(ref="r1"), a_visitor())
+
+    assert again.fresh
+    assert again.id != first.id
+
+
+async def test_admission_sent_twice_because_its_reply_was_lost_counts_once(
+    generations: RedisGenerations, limit: Callable[[str, str], None]
+) -> None:
+    limit("user.generations", "1:60000:1")
+    generation = await admitted(generations)
+
+    assert (await generations.admit(generation, a_visitor())).fresh
+
+
+@pytest.mark.parametrize("scope", ["site", "stream", "user", "session", "address", "api_key"])
+@pytest.mark.parametrize("encoded", ["1", "1:60000:1"])
+async def test_every_scope_takes_a_cap_or_a_rate(
+    generations: RedisGenerations, limit: Callable[[str, str], None], scope: str, encoded: str
+) -> None:
+    limit(f"{scope}.generations", encoded)
+    await generations.admit(a_generation(stream="lobby"), EVERYTHING)
+
+    with pytest.raises(RateLimited, match=rf"{scope}\.generations") as refused:
+        await generations.admit(a_generation(stream="lobby"), EVERYTHING)
+
+    assert refused.value.retry_after_ms is not None
+
+
+async def test_a_cap_is_free_again_when_a_generation_ends(
+    generations: RedisGenerations, work: RedisWork, limit: Callable[[str, str], None]
+) -> None:
+    limit("user.generations", "1")
+    first = await claimed(generations, work)
+    with pytest.raises(RateLimited):
+        await generations.admit(a_generation(), a_visitor())
+
+    work.finish(first, FinishReason.STOP, USED)
+
+    assert (await generations.admit(a_generation(), a_visitor())).fresh
+
+
+async def test_what_a_cap_refuses_takes_nothing_from_a_rate(
+    generations: RedisGenerations, valkey: redis.Redis, limit: Callable[[str, str], None]
+) -> None:
+    limit("user.generations", "1")
+    limit("site.generations", "2:60000:2")
+    await admitted(generations)
+    for _ in range(3):
+        with pytest.raises(RateLimited, match=r"user\.generations"):
+            await generations.admit(a_generation(), a_visitor())
+    valkey.hdel("rtai:limits", "user.generations")
+
+    assert (await generations.admit(a_generation(), a_visitor())).fresh
+
+
+@pytest.mark.parametrize("name", ["user.tokens", "site.tokens", "api_key.tokens"])
+async def test_tokens_are_counted_at_the_end_and_refuse_what_comes_after(
+    generations: RedisGenerations,
+    work: RedisWork,
+    limit: Callable[[str, str], None],
+    name: str,
+) -> None:
+    limit(name, "10:60000:10")
+    for _ in range(2):
+        first = a_generation()
+        await generations.admit(first, EVERYTHING)
+        work.claim(first.id)
+        work.finish(first, FinishReason.STOP, Usage(4, 6))
+
+    with pytest.raises(RateLimited, match=name) as refused:
+        await generations.admit(a_generation(), EVERYTHING)
+
+    assert refused.value.retry_after_ms is not None
+    assert 59_000 < refused.value.retry_after_ms <= 60_000
+
+
+async def test_a_debt_of_tokens_is_paid_off_with_time(
+    generations: RedisGenerations,
+    work: RedisWork,
+    valkey: redis.Redis,
+    limit: Callable[[str, str], None],
+) -> None:
+    limit("user.tokens", "10:60000:10")
+    first = await claimed(generations, work)
+    work.finish(first, FinishReason.STOP, Usage(10, 10))
+    with pytest.raises(RateLimited):
+        await generations.admit(a_generation(), a_visitor())
+    (key,) = valkey.keys("rtai:bucket:user.tokens:*")
+    level, at = str(valkey.get(key)).split()
+    assert 0 < valkey.pttl(key) <= 120_000
+
+    valkey.set(key, f"{level} {int(at) - 60_001}")
+
+    assert (await generations.admit(a_generation(), a_visitor())).fresh
+
+
+async def test_a_full_queue_is_overload(generations: RedisGenerations) -> None:
+    for _ in range(4):
+        await admitted(generations)
+
+    with pytest.raises(Overloaded) as refused:
+        await generations.admit(a_generation(), a_visitor())
+
+    assert refused.value.retry_after_ms == 1_000
+
+
+async def test_a_redis_that_is_away_is_overload() -> None:
+    away = RedisGenerations("unix:///nonexistent/valkey.sock")
+    with pytest.raises(Overloaded):
+        await away.admit(a_generation(), a_visitor())
+    with pytest.raises(Overloaded):
+        await away.read("x")
+
+
+async def test_what_is_unknown_or_expired_is_none(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    assert await generations.read("unknown") is None
+    assert not await generations.cancel("unknown")
+    generation = await claimed(generations, work)
+    work.append(generation, 0, "Hello")
+    assert valkey.ttl(keys.generation(generation.id)) == -1
+    work.finish(generation, FinishReason.STOP, USED)
+
+    for key in (keys.generation(generation.id), keys.text(generation.id)):
+        assert 0 < valkey.pttl(key) <= scripts_redis.KEEP_MS
+        valkey.delete(key)
+    assert await generations.read(generation.id) is None
+
+
+async def test_one_that_waits_is_cancelled_at_once(
+    generations: RedisGenerations, work: RedisWork, ear: Ear
+) -> None:
+    generation = await admitted(generations)
+    ear.listen(keys.group(generation.id))
+
+    assert await generations.cancel(generation.id)
+    assert not await generations.cancel(generation.id)
+
+    assert (await snapshot(generations, generation)).finish is FinishReason.CANCELLED
+    assert work.claim(generation.id) is None
+    assert [each["type"] for each in ear.hear()] == ["generation.done"]
+
+
+async def test_one_that_runs_is_told_to_stop_and_keeps_its_text(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    generation = await claimed(generations, work)
+    work.append(generation, 0, "Hello")
+    assert work.stopped([generation.id]) == []
+
+    assert await generations.cancel(generation.id)
+
+    assert work.stopped([generation.id]) == [generation.id]
+    assert work.renew([generation.id]) == [generation.id]
+    assert work.append(generation, 5, " there") is None
+    assert work.finish(generation, FinishReason.CANCELLED, USED)
+    found = await snapshot(generations, generation)
+    assert (found.text, found.finish) == ("Hello", FinishReason.CANCELLED)
+
+
+async def test_a_blocked_generation_loses_its_text(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    generation = await claimed(generations, work)
+    work.append(generation, 0, "A secret.")
+
+    work.finish(generation, FinishReason.BLOCKED, USED)
+
+    found = await snapshot(generations, generation)
+    assert (found.text, found.finish) == ("", FinishReason.BLOCKED)
+    assert not valkey.exists(keys.text(generation.id))
+
+
+async def test_two_workers_never_hold_the_same_generation(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    generation = await claimed(generations, work)
+
+    assert work.claim(generation.id) is None
+    assert RedisWork(valkey).claim(generation.id) is None
+    assert RedisWork(valkey).claim_next() is None
+
+
+async def test_the_one_that_waited_longest_is_next(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    late = await admitted(generations, deadline_ms=4_000_000_000_001)
+    early = await admitted(generations, deadline_ms=4_000_000_000_000)
+
+    assert [work.claim_next(), work.claim_next(), work.claim_next()] == [early, late, None]
+
+
+async def test_a_dead_workers_generation_is_interrupted_once(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis, ear: Ear
+) -> None:
+    generation = await claimed(generations, work, stream="lobby")
+    work.append(generation, 0, "Hello")
+    assert await generations.sweep() == []
+    assert (await snapshot(generations, generation)).status is Status.RUNNING
+    ear.listen(stream_group("demo", "lobby"))
+
+    lose_its_lease(valkey, generation)
+    await generations.sweep()
+    await generations.sweep()
+
+    found = await snapshot(generations, generation)
+    assert (found.finish, found.text) == (FinishReason.INTERRUPTED, "Hello")
+    assert (found.code, found.detail) == ("model_unavailable", "Its worker died.")
+    assert [each["type"] for each in ear.hear()] == ["generation.done"]
+    assert await generations.running("demo", "lobby") == []
+
+
+async def test_a_worker_taken_for_dead_changes_nothing_any_more(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    generation = await claimed(generations, work)
+    work.append(generation, 0, "Hello")
+    lose_its_lease(valkey, generation)
+    await generations.sweep()
+
+    assert work.renew([generation.id]) == [generation.id]
+    assert work.append(generation, 5, " there") is None
+    assert not work.start(generation)
+    assert not work.finish(generation, FinishReason.STOP, USED)
+    found = await snapshot(generations, generation)
+    assert (found.text, found.finish) == ("Hello", FinishReason.INTERRUPTED)
+
+
+async def test_a_lease_lasts_as_long_as_it_is_renewed(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    generation = await claimed(generations, work)
+    lose_its_lease(valkey, generation)
+    assert work.stopped([generation.id]) == []
+    assert valkey.zscore(keys.LEASES, generation.id) == 1
+
+    assert work.renew([generation.id]) == []
+    await generations.sweep()
+
+    assert (await snapshot(generations, generation)).finish is None
+
+
+async def test_a_cancelled_one_whose_worker_dies_is_cancelled(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    generation = await claimed(generations, work)
+    await generations.cancel(generation.id)
+    lose_its_lease(valkey, generation)
+
+    await generations.sweep()
+
+    assert (await snapshot(generations, generation)).finish is FinishReason.CANCELLED
+
+
+async def test_one_that_waits_past_its_deadline_is_interrupted(
+    generations: RedisGenerations, work: RedisWork
+) -> None:
+    generation = await admitted(generations, deadline_ms=1)
+
+    await generations.sweep()
+
+    found = await snapshot(generations, generation)
+    assert (found.finish, found.code) == (FinishReason.INTERRUPTED, "deadline_exceeded")
+    assert work.claim(generation.id) is None
+
+
+async def test_one_that_nobody_takes_is_dispatched_again_now_and_then(
+    generations: RedisGenerations, valkey: redis.Redis
+) -> None:
+    generation = await admitted(generations)
+    assert await generations.sweep() == []
+
+    valkey.hset(keys.generation(generation.id), "due_ms", "1")
+
+    assert await generations.sweep() == [generation.id]
+    assert await generations.sweep() == []
+
+
+async def test_an_exchange_is_remembered_when_it_ends_well(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    key = keys.conversation("demo", "user-1")
+    for reason in (FinishReason.BLOCKED, FinishReason.INTERRUPTED, FinishReason.STOP):
+        generation = await claimed(generations, work, remember=True)
+        work.append(generation, 0, 'I am "né/𝒜".')
+        work.finish(generation, reason, USED)
+    other = await claimed(generations, work)
+    work.append(other, 0, "Not this.")
+    work.finish(other, FinishReason.STOP, USED)
+
+    assert [json.loads(each) for each in valkey.lrange(key, 0, -1)] == [
+        {"role": "user", "content": "Who are you?"},
+        {"role": "assistant", "content": 'I am "né/𝒜".'},
+    ]
+    assert 0 < valkey.ttl(key) <= scripts_redis.REMEMBER_S
+
+
+async def test_a_conversation_is_bounded_in_turns_and_bytes(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    key = keys.conversation("demo", "user-1")
+    valkey.rpush(key, *["x" * 10] * 300)
+    for length, kept in ((10, 100), (60_000, 100), (66_000, 1)):
+        generation = await claimed(generations, work, remember=True)
+        work.append(generation, 0, "y" * length)
+        work.finish(generation, FinishReason.STOP, USED)
+        assert valkey.llen(key) == kept
+
+
+async def test_nothing_stays_behind_when_all_have_ended(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    generation = a_generation(stream="lobby", ref="r1")
+    await generations.admit(generation, EVERYTHING)
+    work.claim(generation.id)
+    work.append(generation, 0, "Hello")
+    work.finish(generation, FinishReason.STOP, USED)
+
+    assert [key for key in valkey.keys("*") if valkey.ttl(key) == -1] == []
