@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, BinaryIO, Protocol
 
+from inference.lines import MAX_LINE_BYTES
+from inference.lines import lines as raw_lines
 from inference.types import Scores
 from policy.messages import full_reasons
 from policy.policy import Policy, decide
 
 MAX_TEXT = 10_000
 MAX_ID = 256
-MAX_LINE_BYTES = 256 * 1024
-"""A longer line is skipped over without being kept; 10,000 characters, escaped, are shorter."""
 BATCH = 64
 FIRST_LINES = 32
 """How far to look for a JSON object before a file counts as plain lines."""
@@ -61,7 +61,7 @@ class Scorer(Protocol):
 
 def read(file: BinaryIO) -> Iterator[Line]:
     """The file's lines; JSON lines if one of the first is an object, else plain ones."""
-    raw = _raw(file)
+    raw = raw_lines(file)
     first: list[bytes | None] = []
     sizes: list[int] = []
     json_lines = False
@@ -127,18 +127,6 @@ def judge_here(lines: Sequence[Line]) -> list[Judged]:
     if _here is None:
         raise RuntimeError("This process was not started with start_process.")
     return judge(lines, *_here)
-
-
-def _raw(file: BinaryIO) -> Iterator[tuple[bytes | None, int]]:
-    """Each line without its end, and its size; None for one that is too long to be kept."""
-    while line := file.readline(MAX_LINE_BYTES + 1):
-        size = len(line)
-        if size <= MAX_LINE_BYTES or line.endswith(b"\n"):
-            yield line.rstrip(b"\r\n"), size
-            continue
-        while not line.endswith(b"\n") and (line := file.readline(MAX_LINE_BYTES)):
-            size += len(line)
-        yield None, size
 
 
 def _is_object(content: bytes) -> bool:

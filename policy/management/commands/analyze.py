@@ -13,12 +13,10 @@ from typing import Any, BinaryIO, TextIO
 
 from django.apps import apps
 from django.conf import settings
-from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
 from tqdm import tqdm
 
-from inference import versions_db
+from inference import tables_db, versions_db
 from inference.loading_onnx import fixed_scorer
 from policy import analysis, policies_db
 from policy.analysis import Judged, Line, Scorer
@@ -41,7 +39,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["workers"] <= MAX_WORKERS:
             raise CommandError(f"--workers must be a number from 1 to {MAX_WORKERS}.")
-        prepare_database()
+        tables_db.prepare()
         policy = policy_of(options["stream"])
         build = functools.partial(
             fixed_scorer, tuple(settings.RTAI_PLUGINS), versions_db.active_versions()
@@ -68,14 +66,6 @@ def run(options: dict[str, Any], build: Callable[[], Scorer], policy: Policy) ->
             failed += sum(each.failed for each in batch)
             bar.update(sum(each.size for each in batch))
     return failed
-
-
-def prepare_database() -> None:
-    """Makes the tables and registers the shipped models where nobody ever did."""
-    if "inference_modelversionrecord" not in connection.introspection.table_names():
-        call_command("migrate", interactive=False, verbosity=0)
-    if not versions_db.active_versions():
-        versions_db.register_shipped(settings.RTAI_MODEL_DIRS, settings.RTAI_REDIS_URL)
 
 
 def policy_of(stream: str | None) -> Policy:
