@@ -1,0 +1,216 @@
+"""OpenAI's chat completions: what is understood, what is refused, what is answered."""
+
+import json
+from typing import Any
+
+import pytest
+
+from api import openai_errors
+from api.completions import DONE, MAX_CONTENT, Completion, wanted
+from generation.generations import FinishReason, OnDisconnect, Usage
+from inference.errors import BadFrame, RateLimited, RtaiError, TooLarge, Unsupported
+from inference.generator import Role, Turn
+
+HI = {"role": "user", "content": "Hi"}
+
+
+def a_body(**changes: Any) -> dict[str, Any]:
+    return {"model": "chat-mini", "messages": [HI], **changes}
+
+
+def events(data: bytes) -> list[Any]:
+    lines = [line for line in data.decode().split("\n\n") if line]
+    return [line[6:] if line[6:] == "[DONE]" else json.loads(line[6:]) for line in lines]
+
+
+def test_a_plain_request_is_understood() -> None:
+    found = wanted(a_body(), "r1")
+
+    assert found.asked.turns == (Turn(Role.USER, "Hi"),)
+    assert (found.asked.ref, found.asked.model) == ("r1", "chat-mini")
+    assert found.asked.on_disconnect is OnDisconnect.CANCEL
+    assert (found.streams, found.usage_at_end, found.user) == (False, False, "")
+
+
+def test_every_setting_is_understood() -> None:
+    body = a_body(
+        stream=True,
+        stream_options={"include_usage": True},
+        max_tokens=5,
+        max_completion_tokens=9,
+        temperature=0,
+        top_p=0.5,
+        seed=-1,
+        stop=["a", "b"],
+        user="ada",
+    )
+
+    found = wanted(body, "r1")
+
+    assert (found.streams, found.usage_at_end, found.user) == (True, True, "ada")
+    assert (found.asked.max_tokens, found.asked.temperature, found.asked.top_p) == (9, 0.0, 0.5)
+    assert found.asked.seed == 2**63 - 1
+    assert found.asked.stop == ("a", "b")
+
+
+def test_what_is_null_counts_as_absent() -> None:
+    body = a_body(stream=None, stop=None, seed=None, tools=None, temperature=None)
+
+    assert wanted(body, "r1") == wanted(a_body(), "r1")
+
+
+def test_what_asks_for_nothing_special_is_let_through() -> None:
+    body = a_body(n=1, tools=[], presence_penalty=0.0, logprobs=False, logit_bias={}, store=True)
+
+    assert wanted(body, "r1") == wanted(a_body(), "r1")
+
+
+def test_the_parts_of_a_message_are_put_together() -> None:
+    parts = [{"type": "text", "text": "Hi "}, {"type": "text", "text": "there"}]
+
+    found = wanted(a_body(messages=[{"role": "user", "content": parts}]), "r1")
+
+    assert found.asked.turns[0].content == "Hi there"
+
+
+def test_a_developer_speaks_for_the_system() -> None:
+    messages = [{"role": "developer", "content": "Rhyme."}, HI]
+
+    assert wanted(a_body(messages=messages), "r1").asked.turns[0].role is Role.SYSTEM
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model": None}, "model"),
+        ({"model": 7}, "model"),
+        ({"model": "m" * 101}, "model"),
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": [HI] * 257}, "messages"),
+        ({"messages": ["Hi"]}, "messages[0]"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": ""}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": ["Hi"]}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "a\0b"}]}, "messages[0]"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0]"),
+        ({"messages": [{"role": "user", "content": "a" * (MAX_CONTENT + 1)}]}, "messages[0]"),
+        ({"messages": [HI, {"role": "assistant", "content": "Ho"}]}, "user's"),
+        ({"messages": [{"role": "tool", "content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": ["user"], "content": "Hi"}]}, "messages[0].role"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_completion_tokens": True}, "max_completion_tokens"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": 0}, "top_p"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"seed": "7"}, "seed"),
+        ({"stop": ["a"] * 5}, "stop"),
+        ({"stop": [""]}, "stop"),
+        ({"stop": [3]}, "stop"),
+        ({"stop": {"a": 1}}, "stop"),
+        ({"stream": "yes"}, "stream"),
+        ({"stream_options": []}, "stream_options"),
+        ({"stream_options": {"include_usage": 1}}, "include_usage"),
+        ({"user": ""}, "user"),
+    ],
+)
+def test_what_is_malformed_is_refused_by_name(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(BadFrame) as caught:
+        wanted(a_body(**changes), "r1")
+
+    assert named in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"n": 2},
+        {"tools": [{"type": "function"}]},
+        {"functions": [{}]},
+        {"logprobs": True},
+        {"presence_penalty": 1},
+        {"frequency_penalty": -0.5},
+        {"logit_bias": {"50256": -100}},
+        {"response_format": {"type": "json_object"}},
+        {"modalities": ["audio"]},
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+    ],
+)
+def test_what_would_change_the_answer_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(Unsupported):
+        wanted(a_body(**changes), "r1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "named"),
+    [
+        (FinishReason.STOP, "stop"),
+        (FinishReason.LENGTH, "length"),
+        (FinishReason.CANCELLED, "stop"),
+        (FinishReason.BLOCKED, "content_filter"),
+    ],
+)
+def test_an_answer_in_one_piece_says_why_it_ended(reason: FinishReason, named: str) -> None:
+    found = Completion("g1", "chat-mini", 1).whole("Hello.", reason, Usage(3, 2))
+
+    assert found["id"] == "chatcmpl-g1"
+    assert found["object"] == "chat.completion"
+    assert found["choices"][0]["message"]["content"] == "Hello."
+    assert found["choices"][0]["finish_reason"] == named
+    assert found["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+
+def test_a_stream_begins_with_the_role_and_ends_with_why_and_done() -> None:
+    completion = Completion("g1", "chat-mini", 1)
+
+    first, piece = events(completion.first()), events(completion.piece("Hé"))
+    last = events(completion.last(FinishReason.STOP, Usage(3, 2)))
+
+    assert first[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert piece[0]["choices"][0]["delta"] == {"content": "Hé"}
+    assert last[0]["choices"][0]["finish_reason"] == "stop"
+    assert last[1:] == ["[DONE]"]
+    assert "usage" not in last[0]
+    assert completion.last(FinishReason.STOP, Usage()).endswith(DONE)
+
+
+def test_usage_comes_at_the_end_of_a_stream_that_asked_for_it() -> None:
+    completion = Completion("g1", "chat-mini", 1, usage_at_end=True)
+
+    last = events(completion.last(FinishReason.LENGTH, Usage(3, 2)))
+
+    assert events(completion.piece("a"))[0]["usage"] is None
+    assert last[0]["usage"] is None
+    assert last[1]["choices"] == []
+    assert last[1]["usage"]["total_tokens"] == 5
+    assert last[2] == "[DONE]"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (BadFrame("?"), 400, None),
+        (TooLarge("?"), 400, "context_length_exceeded"),
+        (RateLimited("?", retry_after_ms=1_500), 429, "rate_limit_exceeded"),
+    ],
+)
+def test_errors_have_openais_shape(error: RtaiError, status: int, code: str | None) -> None:
+    found = openai_errors.body(error.code, error.detail)["error"]
+
+    assert openai_errors.status(error) == status
+    assert (found["message"], found["code"]) == ("?", code)
+    assert set(found) == {"message", "type", "param", "code"}
+
+
+def test_an_error_says_when_to_come_back() -> None:
+    found = openai_errors.headers(RateLimited("?", retry_after_ms=1_500))
+
+    assert found == {"retry-after": "2", "retry-after-ms": "1500"}
+    assert openai_errors.headers(BadFrame("?")) == {}
