@@ -16,6 +16,15 @@ class Publisher(Protocol):
         """
         ...
 
+    def speak(self, verdict: Verdict, *, shown: bool) -> bool:
+        """Publishes an assistant's message, which nobody admitted and no session awaits: stores
+        it, decides it and tells its stream, once. Whether this call did.
+
+        `shown` says that the stream saw some of it already: it is told to forget that, unless the
+        verdict publishes. Raises redis.RedisError, after which the same may be called again.
+        """
+        ...
+
     def overrule(self, verdict: Verdict) -> None:
         """Puts a person's decision in the place of an earlier one."""
         ...

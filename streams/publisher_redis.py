@@ -15,7 +15,7 @@ from policy import keys as policy_keys
 from policy import verdicts
 from policy.messages import Verdict
 from streams import keys
-from streams.removal_redis import REMOVE, removal_of
+from streams.removal_redis import REMOVE, removal_of, removed_parts
 from streams.verdict_frames import dumps, message_parts, verdict_frame
 
 MESSAGE_TTL_MS = 600_000
@@ -30,7 +30,10 @@ local mailbox, session, pending, deadlines, outbox = KEYS[5], KEYS[6], KEYS[7], 
 local load = KEYS[10]
 local a = cmsgpack.unpack(ARGV[1])
 if not a.overrule then
-  if redis.call('EXISTS', message) == 0 then return {0, ''} end
+  if redis.call('EXISTS', message) == 0 then
+    if not a.body then return {0, ''} end
+    redis.call('HSET', message, 'body', a.body, 'session', '')
+  end
   local before = redis.call('HGET', message, 'verdict')
   if before then return {0, before} end
 end
@@ -41,20 +44,20 @@ if redis.call('ZREM', pending, a.id) == 1 then
   redis.pcall('HINCRBY', load, 'pending', -work)
 end
 redis.call('ZREM', deadlines, a.id)
-local offset = ''
-if a.publishes and not redis.call('ZSCORE', index, a.id) then
-  local time = redis.call('TIME')
-  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- Gives the stream's next offset to a frame whose head and tail go around its position.
+local function enter(head, tail, moderator_head, moderator_tail)
   redis.call('HSETNX', position, 'epoch', a.epoch)
   local epoch = redis.call('HGET', position, 'epoch')
-  offset = redis.call('HINCRBY', position, 'offset', 1)
+  local offset = redis.call('HINCRBY', position, 'offset', 1)
   if offset == 1 then redis.call('DEL', history, index) end
   local between = '"epoch":"' .. epoch .. '","offset":' .. string.format('%d', offset)
-  local frame = a.head .. between .. a.tail
-  local moderator_frame = a.moderator_head .. between .. a.moderator_tail
+  local frame, moderator_frame = head .. between .. tail, ''
+  if moderator_head then moderator_frame = moderator_head .. between .. moderator_tail end
   redis.call('ZADD', history, offset,
     string.format('%d', now) .. '|' .. frame .. '\\n' .. moderator_frame)
-  redis.call('ZADD', index, offset, a.id)
   redis.call('ZREMRANGEBYRANK', history, 0, -1 - a.frames)
   for _ = 1, 32 do
     local first = redis.call('ZRANGE', history, 0, 0)[1]
@@ -64,16 +67,27 @@ if a.publishes and not redis.call('ZSCORE', index, a.id) then
   local kept = redis.call('ZRANGE', history, 0, 0, 'WITHSCORES')[2]
   redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. kept)
   redis.call('PEXPIRE', history, a.seconds * 1000)
-  redis.call('PEXPIRE', index, a.seconds * 1000)
   redis.call('PUBLISH', a.stream_channel, cmsgpack.pack({
     type='stream.frame', stream=a.stream, epoch=epoch, offset=offset,
     frame=frame, moderator_frame=moderator_frame}))
+  return offset
 end
-redis.call('HSET', mailbox, a.id, a.mail)
-redis.call('PEXPIRE', mailbox, a.ttl_ms)
-redis.call('PUBLISH', a.site_channel, cmsgpack.pack({
-  type='user.frame', user=a.user, id=a.id,
-  frame=a.verdict_frame, moderator_frame=a.moderator_verdict_frame}))
+
+local offset = ''
+if a.publishes and not redis.call('ZSCORE', index, a.id) then
+  offset = enter(a.head, a.tail, a.moderator_head, a.moderator_tail)
+  redis.call('ZADD', index, offset, a.id)
+  redis.call('PEXPIRE', index, a.seconds * 1000)
+elseif a.retracts then
+  enter(a.removed_head, a.removed_tail)
+end
+if a.mail then
+  redis.call('HSET', mailbox, a.id, a.mail)
+  redis.call('PEXPIRE', mailbox, a.ttl_ms)
+  redis.call('PUBLISH', a.site_channel, cmsgpack.pack({
+    type='user.frame', user=a.user, id=a.id,
+    frame=a.verdict_frame, moderator_frame=a.moderator_verdict_frame}))
+end
 if redis.call('EXISTS', session) == 1 then
   redis.call('HSET', session, 'last_verdict', a.action)
 end
@@ -96,8 +110,24 @@ class RedisPublisher:
         """One round trip for all; see `policy.verdicts.Publisher`."""
         pipeline = self._client.pipeline(transaction=False)
         for verdict in found:
-            self._run(verdict, pipeline, overrule=False)
+            self._run(verdict, pipeline)
         return [bool(first) for first, _ in cast(list[tuple[int, str]], pipeline.execute())]
+
+    def speak(self, verdict: Verdict, *, shown: bool) -> bool:
+        """An assistant's message, stored with its verdict; see `policy.verdicts.Publisher`."""
+        message = verdict.message
+        removed = removed_parts(message.stream, message.id, "policy")
+        head, tail = removed if shown and not verdict.action.publishes else (None, None)
+        first, _ = self._run(
+            verdict,
+            self._client,
+            body=dumps(message.as_json()),
+            mail=None,
+            retracts=head is not None,
+            removed_head=head,
+            removed_tail=tail,
+        )
+        return bool(first)
 
     def overrule(self, verdict: Verdict) -> None:
         """A person's decision: publishes what was held before, removes what was published."""
@@ -118,9 +148,9 @@ class RedisPublisher:
         event = {"type": "probe.done", "probe": probe, "ok": ok, "detail": detail}
         self._tell(gateway, event)
 
-    def _run(self, verdict: Verdict, client: Any, *, overrule: bool) -> None:
+    def _run(self, verdict: Verdict, client: Any, **changes: Any) -> Any:
         message = verdict.message
-        self._decide(
+        return self._decide(
             keys=[
                 policy_keys.message(message.id),
                 keys.position(message.site, message.stream),
@@ -133,11 +163,11 @@ class RedisPublisher:
                 policy_keys.OUTBOX,
                 policy_keys.LOAD,
             ],
-            args=[msgpack.packb(self._arguments(verdict, overrule=overrule))],
+            args=[msgpack.packb({**self._arguments(verdict), **changes})],
             client=client,
         )
 
-    def _arguments(self, verdict: Verdict, *, overrule: bool) -> dict[str, Any]:
+    def _arguments(self, verdict: Verdict) -> dict[str, Any]:
         message, stored = verdict.message, verdicts.as_json(verdict)
         frames, seconds = self._retention(message.site, message.stream)
         head, tail = message_parts(message, stored, moderator=False)
@@ -150,7 +180,6 @@ class RedisPublisher:
             "stream": f"{message.site}/{message.stream}",
             "stream_channel": self._channel(keys.stream_group(message.site, message.stream)),
             "site_channel": self._channel(keys.site_group(message.site)),
-            "overrule": overrule,
             "publishes": verdict.action.publishes,
             "action": verdict.action.value,
             "verdict": dumps(stored),

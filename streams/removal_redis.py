@@ -80,11 +80,11 @@ def removal_of(  # noqa: PLR0913 (the script takes as many)
         keys.history_index(site, stream),
     ]
     channel = f"{prefix}__group__{keys.stream_group(site, stream)}"
-    head, tail = _parts(stream, id, by)
+    head, tail = removed_parts(stream, id, by)
     return names, [id, author, head, tail, f"{site}/{stream}", channel]
 
 
-def _parts(stream: str, id: str, by: str) -> tuple[str, str]:
+def removed_parts(stream: str, id: str, by: str) -> tuple[str, str]:
     """The `removed` frame as JSON in two parts: epoch and offset go between them."""
     head = dumps({"type": "removed", "stream": stream})[:-1] + ","
     return head, f',"id":{json.dumps(id)},"by":{json.dumps(by)}}}'

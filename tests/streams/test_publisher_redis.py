@@ -267,3 +267,62 @@ def test_gateways_hear_of_batches_and_probes(
             "ok": False,
             "detail": "no model",
         }
+
+
+def an_answer(text: str = "I am fine.") -> Message:
+    return a_message(author=Author("assistant", "Helper", "assistant"), session="", text=text)
+
+
+def test_an_assistant_speaks_once_without_admission(
+    publisher: RedisPublisher, valkey: redis.Redis, url: str
+) -> None:
+    message = an_answer()
+    groups = keys.stream_group("demo", "lobby"), keys.site_group("demo")
+    with Listener(url, *groups) as listener:
+        assert publisher.speak(a_verdict(message=message), shown=True)
+        assert not publisher.speak(a_verdict(message=message), shown=True)
+        event, more = listener.hear(), listener.hear()
+
+    assert event is not None
+    assert more is None
+    frame = json.loads(event["frame"])
+    assert (frame["type"], frame["offset"], frame["id"]) == ("message", 1, message.id)
+    assert frame["author"] == {"id": "assistant", "name": "Helper", "kind": "assistant"}
+    assert 0 < valkey.pttl(policy_keys.message(message.id)) <= 600_000
+    assert not valkey.exists(keys.mailbox("demo", "assistant"))
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+
+
+@pytest.mark.parametrize("action", [Action.HOLD, Action.BLOCK])
+def test_what_was_shown_of_an_answer_is_taken_back_in_its_stream(
+    publisher: RedisPublisher, valkey: redis.Redis, action: Action
+) -> None:
+    message = an_answer("A secret.")
+
+    assert publisher.speak(a_verdict(action, message=message), shown=True)
+    assert not publisher.speak(a_verdict(action, message=message), shown=True)
+
+    (frame,) = history(valkey)
+    assert (frame["type"], frame["id"], frame["by"]) == ("removed", message.id, "policy")
+    assert frame["offset"] == 1
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+    assert "A secret." not in str(valkey.zrange(keys.history("demo", "lobby"), 0, -1))
+
+
+def test_an_answer_that_nobody_saw_needs_no_removal(
+    publisher: RedisPublisher, valkey: redis.Redis
+) -> None:
+    assert publisher.speak(a_verdict(Action.BLOCK, message=an_answer()), shown=False)
+
+    assert history(valkey) == []
+
+
+def test_a_held_answer_that_is_approved_comes_after_its_removal(
+    publisher: RedisPublisher, valkey: redis.Redis
+) -> None:
+    message = an_answer()
+    publisher.speak(a_verdict(Action.HOLD, message=message), shown=True)
+
+    publisher.overrule(a_verdict(Action.ALLOW, message=message, by="moderator"))
+
+    assert [each["type"] for each in history(valkey)] == ["removed", "message"]
