@@ -19,12 +19,14 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 
 -- One bucket: nothing if it has no limit, else its next arrival time and how long to wait for it.
+-- What costs more units than the burst passes when the bucket is full, and empties it.
 -- A stored time further ahead than a full burst comes from a limit that was since raised: it is
 -- cut and stored again, so that the wait grows shorter from one refusal to the next.
-local function arrival(encoded, bucket)
+local function arrival(encoded, bucket, units)
   local count, period, burst = string.match(encoded or '', '^(%d+):(%d+):(%d+)$')
   if not count then return end
   local step = period / count
+  local cost = math.min(units, burst) * step
   local stored = tonumber(redis.call('GET', bucket) or 0)
   local full = now + burst * step
   if stored > full then
@@ -32,16 +34,17 @@ local function arrival(encoded, bucket)
     redis.call('SET', bucket, string.format('%.3f', stored), 'PX', math.ceil(burst * step))
   end
   local tat = math.max(now, stored)
-  return tat + step, tat + step - burst * step - now
+  return tat + cost, tat + cost - burst * step - now
 end
 
--- One from each bucket or none from any: the name and wait in ms of the one furthest from it.
-local function take(limits, names, buckets)
+-- One from each bucket, or as many as `units` says, or none from any: then the name and wait in ms
+-- of the one furthest from it.
+local function take(limits, names, buckets, units)
   if #names == 0 then return end
   local encoded = redis.call('HMGET', limits, unpack(names))
   local taken, name, longest = {}, nil, 0.001
   for i, bucket in ipairs(buckets) do
-    local next, wait = arrival(encoded[i], bucket)
+    local next, wait = arrival(encoded[i], bucket, units and units[i] or 1)
     if next and wait > longest then name, longest = names[i], wait end
     if next then taken[#taken + 1] = {bucket, next} end
   end
@@ -51,7 +54,8 @@ local function take(limits, names, buckets)
   end
 end
 """
-"""Lua that scripts put at their head: `now` in ms, and `take(limits, names, buckets)`."""
+"""Lua that scripts put at their head: `now` in ms, and `take(limits, names, buckets, units)`,
+where `units` is optional."""
 
 METER = """
 -- A meter's level now, and how many ms one unit takes to sink; nothing if it has no limit.

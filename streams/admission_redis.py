@@ -19,6 +19,7 @@ from streams import keys
 from streams.admission import Admitted
 from streams.asking_redis import Script
 from streams.clients import Client
+from streams.limits import SCOPES
 
 REF_TTL_S = 300
 """How long the same `ref` answers with the same id."""
@@ -26,7 +27,7 @@ FEW = 512
 """Messages that may wait while nobody knows how long: no worker lives, or none has judged yet."""
 SHARE = 0.8
 """Of the time until its deadline a message may be predicted to wait; the rest is for surprises."""
-WAIT_MS = (250, 30_000)
+WAIT_MS = (1_000, 30_000)
 """Bounds of what a refused client is told to wait."""
 FULL = "Too many messages wait to be judged."
 LATE = "The message would not be judged in time."
@@ -50,9 +51,12 @@ if count >= tonumber(most) or (not wait and count >= tonumber(few)) then return 
 local excess = (wait or 0) - patience
 if excess > 0 then return {{'late', math.ceil(math.min(excess, 1e9))}} end
 
-local names, buckets = {{}}, {{}}
-for i = 9, #KEYS do names[i - 8], buckets[i - 8] = ARGV[i + 3], KEYS[i] end
-local name, wait = take(limits, names, buckets)
+local names, buckets, units = {{}}, {{}}, {{}}
+for i = 9, #KEYS do
+  names[i - 8], buckets[i - 8] = ARGV[i + 3], KEYS[i]
+  units[i - 8] = string.match(ARGV[i + 3], '%.work$') and tonumber(work) or 1
+end
+local name, wait = take(limits, names, buckets, units)
 if name then return {{'limited', name, wait}} end
 
 redis.call('HSET', message, 'body', body, 'session', session_id, 'work', work)
@@ -144,7 +148,12 @@ def message_buckets(message: Message, client: Client) -> Sequence[Bucket]:
         "address": client.address and f"{site}:{client.address}",
         "api_key": client.api_key,
     }
-    return [Bucket(f"{scope}.messages", subject) for scope, subject in found.items() if subject]
+    return [
+        Bucket(f"{scope}.{resource}", found[scope])
+        for resource in ("messages", "work")
+        for scope in SCOPES[resource]
+        if found[scope]
+    ]
 
 
 def _admitted(found: list[Any]) -> Admitted:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 SCOPES: Mapping[str, tuple[str, ...]] = {
     "messages": ("site", "stream", "user", "session", "address", "api_key"),
+    "work": ("site", "stream", "user", "address", "api_key"),
     "connections": ("site", "user", "address"),
     "open_connections": ("site", "user", "address"),
     "generations": ("site", "stream", "user", "session", "address", "api_key"),
 }
-"""Which scopes each resource is limited by."""
+"""Which scopes each resource is limited by. `work` counts what judging messages costs, in tokens
+(`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {
@@ -20,6 +22,8 @@ DEFAULTS: Mapping[str, str] = {
     "session.messages": "20/10s burst 20",
     "address.messages": "200/10s burst 200",
     "api_key.messages": "500/1s burst 1000",
+    "user.work": "6000/1m burst 12000",
+    "address.work": "60000/1m burst 60000",
     "site.connections": "1000/1s burst 2000",
     "user.connections": "60/1m burst 30",
     "address.connections": "300/1m burst 100",

@@ -100,10 +100,12 @@ class RateLimit(models.Model):
     """A limit on how fast (`user.messages` at `20/10s burst 40`) or how many at once.
 
     A rate without a period (`20`) is a cap, and only `open_connections` takes one.
+    `work` counts tokens of the messages' texts, at least 16 for each.
     """
 
     class Resource(models.TextChoices):
         MESSAGES = "messages"
+        WORK = "work"
         CONNECTIONS = "connections"
         OPEN_CONNECTIONS = "open_connections"
         GENERATIONS = "generations"

@@ -14,7 +14,7 @@ from policy import keys as policy_keys
 from policy.messages import Message
 from streams import keys
 from streams.admission_redis import RedisAdmission
-from streams.limits import check
+from streams.limits import SCOPES, check
 from streams.limits_redis import write_limits
 from tests.streams.people import a_client, a_message
 
@@ -167,6 +167,55 @@ async def test_without_limits_everything_passes(
     limit(valkey, {})
     for _ in range(50):
         await admission.admit(a_message(), a_client())
+
+
+async def test_a_long_text_takes_as_much_as_it_costs(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.work": "6000/1m burst 12000", "user.messages": "20/10s"})
+    emoji = "\U0001f44b" * 10_000  # 10,003 tokens: seconds of a worker's time
+    await admission.admit(a_message(text=emoji), a_client())
+    with pytest.raises(RateLimited, match=r"user\.work") as refused:
+        await admission.admit(a_message(text=emoji), a_client())
+
+    assert refused.value.retry_after_ms is not None
+    assert 79_000 < refused.value.retry_after_ms <= 80_060
+    for _ in range(19):
+        await admission.admit(a_message(), a_client())
+
+
+async def test_many_short_texts_fill_the_same_bucket(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.work": "48/1h"})
+    for _ in range(3):
+        await admission.admit(a_message(), a_client())
+    with pytest.raises(RateLimited, match=r"user\.work"):
+        await admission.admit(a_message(), a_client())
+
+
+async def test_a_text_over_the_burst_passes_only_when_the_bucket_is_full(
+    admission: RedisAdmission, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.work": "100/1h"})
+    await admission.admit(a_message(text="word " * 2_000), a_client())
+    bob = a_client(user="bob")
+    await admission.admit(a_message(bob), bob)
+
+    for client in (a_client(), bob):
+        with pytest.raises(RateLimited):
+            await admission.admit(a_message(client, text="word " * 2_000), client)
+
+
+@pytest.mark.parametrize("scope", SCOPES["work"])
+async def test_work_is_counted_in_each_of_its_scopes(
+    admission: RedisAdmission, valkey: redis.Redis, scope: str
+) -> None:
+    limit(valkey, {f"{scope}.work": "16/1h"})
+    client = a_client(api_key="k")
+    await admission.admit(a_message(client), client)
+    with pytest.raises(RateLimited, match=rf"{scope}\.work"):
+        await admission.admit(a_message(client), client)
 
 
 async def test_too_many_pending_messages_are_overload(valkey: redis.Redis, url: str) -> None:

@@ -4,10 +4,12 @@ import io
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import import_module
 
 import msgpack
 import pytest
 import redis
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -64,6 +66,20 @@ def test_the_defaults_are_stored_once(valkey: redis.Redis) -> None:
     RateLimit.objects.filter(scope="user", resource="messages").delete()
     limits_db.ensure_defaults()
     assert RateLimit.objects.count() == len(DEFAULTS) - 1
+
+
+def test_an_installation_that_has_limits_gets_those_on_work_and_a_fresh_one_waits() -> None:
+    add = import_module("streams.migrations.0003_work_limits").add
+    RateLimit.objects.all().delete()
+    add(apps, None)
+    assert not RateLimit.objects.exists()
+
+    RateLimit.objects.create(scope="user", resource="work", rate="7/1s")
+    add(apps, None)
+    assert {str(row): row.rate for row in RateLimit.objects.all()} == {
+        "user.work": "7/1s",
+        "address.work": DEFAULTS["address.work"],
+    }
 
 
 def test_limits_and_bans_that_redis_lost_come_back(
