@@ -1,6 +1,10 @@
-"""Tells Django about this package."""
+"""Tells Django about this package, and takes notice of messages that call an assistant."""
+
+from collections.abc import Sequence
 
 from django.apps import AppConfig
+
+from policy.messages import Verdict
 
 
 class GenerationConfig(AppConfig):
@@ -10,3 +14,16 @@ class GenerationConfig(AppConfig):
     def ready(self) -> None:
         """Connects what saving does."""
         from generation import signals  # noqa: F401
+
+
+def answer(verdicts: Sequence[Verdict]) -> None:
+    """A sink of verdicts: has published messages answered that call their stream's assistant."""
+    from celery import current_app
+
+    from generation.assistants_db import assistants
+    from generation.triggers import answerable
+
+    for message in answerable(verdicts, assistants().assistant):
+        # By name: judging workers need nothing of what answers.
+        arguments = (message.as_json(),)
+        current_app.send_task("generation.answer", arguments, queue="generation", retry=False)

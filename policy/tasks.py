@@ -16,6 +16,7 @@ from policy.messages import Message
 from policy.messages_redis import MessageStore
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
+from policy.sinks import Sink, hand_over
 from policy.verdicts import Publisher
 
 PROBE_TEXT = "Good morning, how are you?"
@@ -31,6 +32,12 @@ def publisher() -> Publisher:
     """The first sink, as the settings name it."""
     made: Publisher = import_string(settings.RTAI_PUBLISHER)()
     return made
+
+
+@functools.cache
+def sinks() -> dict[str, Sink]:
+    """The other sinks, as the settings name them, by that name."""
+    return {path: import_string(path) for path in settings.RTAI_SINKS}
 
 
 @functools.cache
@@ -65,6 +72,8 @@ def judge(gateway: str, batch: str, ids: list[str]) -> None:
     if messages:
         took = time.perf_counter() - started
         load().report(sum(work(message.text) for message in messages), took)
+        new = [verdict for verdict, first in zip(verdicts, decided, strict=True) if first]
+        hand_over(new, sinks(), lambda name: metrics.SINK_FAILURES.labels(sink=name).inc())
 
 
 def _in_time(messages: list[Message]) -> list[Message]:

@@ -27,10 +27,13 @@ RTAI_PLUGINS = cast(tuple[str, ...], environment.read("RTAI_PLUGINS"))
 RTAI_PROVIDER = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[
     cast(str, environment.read("RTAI_PROVIDER"))
 ]
+RTAI_GENERATION_MEMORY_MB = cast(int, environment.read("RTAI_GENERATION_MEMORY_MB"))
 RTAI_MODEL_DIRS = (BASE_DIR / "plugins" / "models",)
 
-# Makes the first sink of every verdict; the others read what it leaves in the outbox.
+# Makes the first sink of every verdict; the database reads what it leaves in the outbox.
 RTAI_PUBLISHER = "streams.apps.publisher"
+# Sinks behind it: one that fails stops neither verdicts nor the others.
+RTAI_SINKS = ("generation.apps.answer",)
 # Where an assistant in a stream finds what was said before.
 RTAI_SAID_IN = "streams.apps.said_in"
 
