@@ -1,10 +1,12 @@
-"""Puts together what scores texts in one process: plugins, model versions, ONNX Runtime."""
+"""Puts together what one process runs: plugins or a generator, model versions, ONNX Runtime."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from inference import registry
+from inference.engine_onnx import OnnxEngine
+from inference.generators import LoadedGenerators
 from inference.loading import LoadedPlugins, Observer
 from inference.runtime_onnx import CPU, Execution, OnnxRuntime
 from inference.scoring import Scorer
@@ -32,3 +34,11 @@ def fixed_scorer(
     plugins = loaded_plugins(paths, provider=provider)
     plugins.sync(active)
     return Scorer(plugins.lineup)
+
+
+def loaded_generators(
+    paths: Sequence[str], name: str, *, memory_mb: int, observer: Observer | None = None
+) -> LoadedGenerators:
+    """The generator of this name among the same plugins, with nothing loaded yet."""
+    opener = functools.partial(OnnxEngine, memory_mb=memory_mb)
+    return LoadedGenerators(registry.find(paths), name, opener, observer=observer)

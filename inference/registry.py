@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from inference.engine import ModelGenerator
 from inference.errors import NotFound
 from inference.plugin import Plugin
 
@@ -24,10 +25,14 @@ class BrokenPlugin:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Plugin classes by name, in the order in which they were found, and those that are broken."""
+    """What was found, by name and in order: what scores, what writes, and what is broken.
+
+    Iterating gives the plugins that score.
+    """
 
     plugins: Mapping[str, type[Plugin]] = field(default_factory=dict)
     broken: tuple[BrokenPlugin, ...] = ()
+    generators: Mapping[str, type[ModelGenerator]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[type[Plugin]]:
         return iter(self.plugins.values())
@@ -42,7 +47,15 @@ class Registry:
             raise NotFound(f"No plugin named {name!r}; registered: {known}.")
         return self.plugins[name]
 
+    def generator(self, name: str) -> type[ModelGenerator]:
+        """The generator of this name; raises NotFound, which lists what is registered."""
+        if name not in self.generators:
+            known = ", ".join(self.generators) or "none"
+            raise NotFound(f"No generator named {name!r}; registered: {known}.")
+        return self.generators[name]
 
+
+Found = type[Plugin] | type[ModelGenerator]
 Source = tuple[str, Callable[[], object]]
 """What people call a plugin's origin, and how to import it."""
 
@@ -53,27 +66,40 @@ def find(paths: Iterable[str], entry_points: Iterable[Source] | None = None) -> 
     One that cannot be imported or is malformed ends up in `broken`, and the others stay.
     """
     installed = _installed() if entry_points is None else entry_points
-    plugins: dict[str, type[Plugin]] = {}
+    found: dict[str, Found] = {}
     broken: list[BrokenPlugin] = []
     for source, load in [*((path, _importer(path)) for path in paths), *installed]:
         try:
             plugin = check(load())
-            if plugins.setdefault(plugin.name, plugin) is not plugin:
-                raise TypeError(f"the name {plugin.name!r} is taken by {_path(plugins, plugin)}")
+            if found.setdefault(plugin.name, plugin) is not plugin:
+                raise TypeError(f"the name {plugin.name!r} is taken by {_path(found, plugin)}")
         except (Exception, SystemExit) as error:  # Whatever importing foreign code may raise.
             broken.append(BrokenPlugin(source, describe(error)))
-    return Registry(plugins, tuple(broken))
+    return Registry(
+        {name: each for name, each in found.items() if issubclass(each, Plugin)},
+        tuple(broken),
+        {name: each for name, each in found.items() if issubclass(each, ModelGenerator)},
+    )
 
 
-def check(found: object) -> type[Plugin]:
+def check(found: object) -> Found:
     """The object as a plugin class; raises TypeError that says what is wrong with it."""
-    if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise TypeError(f"{found!r} is not a subclass of inference.plugin.Plugin")
+    if not (isinstance(found, type) and issubclass(found, (Plugin, ModelGenerator))):
+        raise TypeError(
+            f"{found!r} is not a subclass of inference.plugin.Plugin "
+            "or inference.engine.ModelGenerator"
+        )
     if inspect.isabstract(found):
         raise TypeError(f"{found.__name__} does not implement predict")
     name: object = getattr(found, "name", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise TypeError(f"{found.__name__}.name is {name!r}, expected text like {_NAME.pattern}")
+    if issubclass(found, Plugin):
+        _check_labels(found)
+    return found
+
+
+def _check_labels(found: type[Plugin]) -> None:
     labels: object = getattr(found, "labels", None)
     if not isinstance(labels, tuple) or not labels or not all(map(_is_label, labels)):
         raise TypeError(
@@ -81,7 +107,6 @@ def check(found: object) -> type[Plugin]:
         )
     if len(set(labels)) != len(labels):
         raise TypeError(f"{found.__name__}.labels names a label twice")
-    return found
 
 
 def describe(error: BaseException) -> str:
@@ -94,8 +119,8 @@ def _is_label(value: object) -> bool:
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
-def _path(plugins: Mapping[str, type[Plugin]], plugin: type[Plugin]) -> str:
-    first = plugins[plugin.name]
+def _path(found: Mapping[str, Found], plugin: Found) -> str:
+    first = found[plugin.name]
     return f"{first.__module__}.{first.__qualname__}"
 
 

@@ -74,7 +74,7 @@ class OnnxRuntime:
         self._tokenizer = _tokenizer(folder / TOKENIZER, manifest)
         self._prefix, self._suffix = _marks(self._tokenizer)
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
-        self._session = _session(folder / MODEL, manifest, execution)
+        self._session = open_session(folder / MODEL, manifest, execution)
         self.provider = str(self._session.get_providers()[0])
         _check_provider(manifest, execution, self.provider)
         _check_graph(self._session, manifest)
@@ -167,7 +167,8 @@ def _marks(tokenizer: Any) -> tuple[Ids, Ids]:
     return marked.ids[:before], marked.ids[before + plain :]
 
 
-def _session(path: Path, manifest: Manifest, execution: Execution) -> Any:
+def open_session(path: Path, manifest: Manifest, execution: Execution) -> Any:
+    """ONNX Runtime's session of a graph; raises BadModel."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = execution.threads
     options.inter_op_num_threads = 1

@@ -9,6 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from inference import decoder_format
+from inference.decoder_format import DecoderFormat
 from inference.errors import BadModel
 
 MANIFEST = "manifest.json"
@@ -39,7 +41,10 @@ class WindowReduction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a model version says of itself; `digest` is the SHA-256 of the manifest's bytes."""
+    """What a model version says of itself; `digest` is the SHA-256 of the manifest's bytes.
+
+    `decoder` is there for a version that writes text; it has no labels.
+    """
 
     name: str
     version: str
@@ -51,6 +56,7 @@ class Manifest:
     card: str
     files: Mapping[str, str]
     digest: str
+    decoder: DecoderFormat | None = None
 
     @property
     def ref(self) -> str:
@@ -101,21 +107,32 @@ def parse(content: bytes) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise BadModel(f"{MANIFEST} is not JSON: {error}.") from None
     _check_fields(found)
+    decoder = decoder_format.parse(found["decoder"]) if "decoder" in found else None
     manifest = Manifest(
         name=_text(found, "name", _NAME),
         version=_text(found, "version", _VERSION),
         plugin=_text(found, "plugin", _PLUGIN),
-        labels=_labels(found["labels"]),
+        labels=_no_labels(found["labels"]) if decoder else _labels(found["labels"]),
         max_tokens=_tokens(found["max_tokens"]),
         window_reduction=_reduction(found["window_reduction"]),
         licence=_text(found, "licence", re.compile(r"[ -~]{1,64}")),
         card=_text(found, "card", _FILE),
         files=_files(found["files"]),
         digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
+        decoder=decoder,
     )
     if missing := sorted({MODEL, TOKENIZER, manifest.card} - set(manifest.files)):
         raise BadModel(f"{MANIFEST} lists no checksum for {', '.join(missing)}.")
     return manifest
+
+
+def check_decoder(manifest: Manifest, plugin: str) -> DecoderFormat:
+    """Raises BadModel unless the version is made for this plugin and writes text."""
+    if manifest.plugin != plugin:
+        raise BadModel(f"{manifest.ref} is made for {manifest.plugin!r}, not for {plugin!r}.")
+    if manifest.decoder is None:
+        raise BadModel(f"{manifest.ref} has no decoder; plugin {plugin!r} writes text with one.")
+    return manifest.decoder
 
 
 def check_labels(manifest: Manifest, plugin: str, labels: tuple[str, ...]) -> None:
@@ -140,6 +157,7 @@ FIELDS = (
     "card",
     "files",
 )
+OPTIONAL = ("decoder",)
 
 
 def _check_fields(found: object) -> None:
@@ -147,8 +165,9 @@ def _check_fields(found: object) -> None:
         raise BadModel(f"{MANIFEST} holds {type(found).__name__}, expected an object.")
     if missing := [name for name in FIELDS if name not in found]:
         raise BadModel(f"{MANIFEST} lacks {_list(missing)}.")
-    if unknown := sorted(set(found) - set(FIELDS)):
-        raise BadModel(f"{MANIFEST} has unknown fields {_list(unknown)}; known: {_list(FIELDS)}.")
+    if unknown := sorted(set(found) - {*FIELDS, *OPTIONAL}):
+        known = _list((*FIELDS, *OPTIONAL))
+        raise BadModel(f"{MANIFEST} has unknown fields {_list(unknown)}; known: {known}.")
 
 
 def _text(found: Mapping[str, Any], field: str, allowed: re.Pattern[str]) -> str:
@@ -166,6 +185,12 @@ def _labels(value: object) -> tuple[str, ...]:
     if len(set(value)) != len(value):
         raise _unexpected("labels", "each label once", value)
     return tuple(value)
+
+
+def _no_labels(value: object) -> tuple[str, ...]:
+    if value != []:
+        raise _unexpected("labels", "an empty list beside a decoder", value)
+    return ()
 
 
 def _tokens(value: object) -> int:

@@ -24,6 +24,8 @@ from inference.scoring import Lineup, Scorer
 from inference.versions import ActiveVersion
 from inference.workers_redis import Description, Heartbeat, LoadedModel
 
+QUEUE = "judge"
+
 logger = logging.getLogger(__name__)
 
 
@@ -54,16 +56,23 @@ def reset() -> None:
         cached.cache_clear()
 
 
-def _begin(**_: Any) -> None:
-    # Loaded before the first task is taken, so that no message waits for it.
-    _sync()
-    heartbeat().start()
-    _keeper().start()
+def serves(worker: Any, queue: str) -> bool:
+    """Whether a starting Celery worker takes tasks of this queue."""
+    return queue in worker.app.amqp.queues.consume_from
+
+
+def _begin(sender: Any = None, **_: Any) -> None:
+    if serves(sender, QUEUE):
+        # Loaded before the first task is taken, so that no message waits for it.
+        _sync()
+        heartbeat().start()
+        _keeper().start()
 
 
 def _end(**_: Any) -> None:
-    _keeper().stop()
-    heartbeat().stop()
+    if _keeper().running:
+        _keeper().stop()
+        heartbeat().stop()
 
 
 signals.worker_init.connect(_begin)
@@ -75,7 +84,7 @@ def _plugins() -> LoadedPlugins:
     return loaded_plugins(
         settings.RTAI_PLUGINS,
         provider=settings.RTAI_PROVIDER,
-        observer=_Notes(),
+        observer=Notes(),
         observe_tokens=metrics.BATCH_TOKENS.observe,
     )
 
@@ -129,7 +138,7 @@ class _Metrics:
         metrics.PLUGIN_FAILURES.labels(plugin=plugin).inc()
 
 
-class _Notes:
+class Notes:
     """Tells the metrics and the database what was loaded, and what was not."""
 
     def loaded(self, plugin: str, version: str, provider: str) -> None:

@@ -158,7 +158,7 @@ VARIABLES = {
         ),
         Variable(
             "RTAI_PLUGINS",
-            "plugins.moderation.Moderation,plugins.sentiment.Sentiment",
+            "plugins.moderation.Moderation,plugins.sentiment.Sentiment,plugins.llm.Llm",
             "dotted paths such as mypackage.plugin.Spam,mypackage.other.Rude",
             "Plugins to load besides those of the entry-point group rtai.plugins.",
             _paths,
@@ -169,6 +169,13 @@ VARIABLES = {
             "cpu or cuda",
             "What runs the models; a worker that cannot have it says so and loads none.",
             _one_of("cpu", "cuda"),
+        ),
+        Variable(
+            "RTAI_GENERATION_MEMORY_MB",
+            "256",
+            "a number from 1",
+            "What the answers under way may take in a generation worker; sets how many there are.",
+            _positive,
         ),
         Variable(
             "RTAI_LOG_LEVEL",

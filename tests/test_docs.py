@@ -57,7 +57,12 @@ def test_every_close_code_is_in_the_protocol(code: CloseCode) -> None:
     assert str(int(code)) in _text("protocol.md")
 
 
-@pytest.mark.parametrize("plugin", sorted(registry.find(settings.RTAI_PLUGINS).plugins))
+def _plugins() -> list[str]:
+    found = registry.find(settings.RTAI_PLUGINS)
+    return sorted((*found.plugins, *found.generators))
+
+
+@pytest.mark.parametrize("plugin", _plugins())
 def test_every_plugin_is_in_the_plugins_page(plugin: str) -> None:
     assert f"`{plugin}`" in _text("plugins.md")
 

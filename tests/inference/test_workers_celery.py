@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import redis
@@ -15,6 +16,7 @@ from inference.config_redis import VERSIONS
 from inference.models import ModelVersionRecord
 from inference.versions import Manifest
 from inference.workers_redis import live_workers
+from rtai_project.celery import app
 from tests.inference import small_models
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -121,7 +123,7 @@ def test_the_heartbeat_tells_what_is_loaded_under_the_supervisors_name(
 
 
 def test_a_worker_loads_and_beats_before_its_first_task(valkey: redis.Redis) -> None:
-    workers_celery._begin()
+    workers_celery._begin(SimpleNamespace(app=app))
     workers_celery.heartbeat().beat()
     (status,) = live_workers(valkey)
     workers_celery._end()

@@ -8,10 +8,12 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from inference import connection_redis, registry, versions, versions_db
+from inference import connection_redis, generators, registry, versions, versions_db
+from inference.engine_onnx import OnnxEngine
 from inference.errors import BadModel, RtaiError
 from inference.loading import tried
 from inference.models import ModelVersionRecord
+from inference.plugin import Plugin
 from inference.runtime_onnx import OnnxRuntime
 from inference.scoring import BadScores
 from inference.versions import Manifest
@@ -80,7 +82,16 @@ def loaded_by() -> dict[str, list[str]]:
 
 def try_out(folder: Path, manifest: Manifest) -> None:
     """Loads and runs a version once; raises RtaiError."""
-    plugin = registry.find(settings.RTAI_PLUGINS).get(manifest.plugin)
+    found = registry.find(settings.RTAI_PLUGINS)
+    if manifest.decoder:
+        generator = found.generator(manifest.plugin)
+        memory_mb = settings.RTAI_GENERATION_MEMORY_MB
+        generators.tried(generator(OnnxEngine(folder, manifest, memory_mb=memory_mb)))
+    else:
+        _try_plugin(found.get(manifest.plugin), folder, manifest)
+
+
+def _try_plugin(plugin: type[Plugin], folder: Path, manifest: Manifest) -> None:
     versions.check_labels(manifest, plugin.name, plugin.labels)
     try:
         tried(plugin(OnnxRuntime(folder, manifest)))

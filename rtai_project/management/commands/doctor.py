@@ -117,7 +117,7 @@ def check_plugins() -> str:
     found = registry.find(settings.RTAI_PLUGINS)
     if found.broken:
         raise Problem("; ".join(f"{each.source}: {each.reason}" for each in found.broken))
-    return ", ".join(found.plugins)
+    return ", ".join((*found.plugins, *found.generators))
 
 
 def check_model_files() -> str:
