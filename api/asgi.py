@@ -15,10 +15,10 @@ from inference import connection_redis
 from inference import metrics_prometheus as metrics
 from inference.errors import BadFrame, Forbidden, NotFound, Overloaded, RtaiError
 from policy.limits_redis import Bucket
-from policy.messages import Author, Message, new_id
 from streams import bans_redis, events, frames, lifespan, limits_redis, tickets_redis
 from streams.clients import Client
 from streams.directory import StreamInfo
+from streams.entry import message_of
 from streams.session_store import LEASE_MS
 from streams.verdict_frames import dumps, rfc3339, verdict_frame
 
@@ -99,7 +99,7 @@ async def _send(exchange: Exchange, name: str) -> None:
     client = exchange.client(await exchange.claims())
     stream = _granted(exchange, client, name)
     frame = _frame(await exchange.body(), name)
-    message = _message(frame, client, stream)
+    message = message_of(client, stream, frame.ref, frame.text, time.time_ns() // 1_000_000)
     ports = exchange.gateway.ports
     if exchange.gateway.draining:
         raise Overloaded("Shutting down.", retry_after_ms=1_000)
@@ -151,21 +151,6 @@ def _frame(body: Mapping[str, Any], stream: str) -> frames.Send:
         raise found.error
     assert isinstance(found, frames.Send)  # noqa: S101 (its type stands above)
     return found
-
-
-def _message(frame: frames.Send, client: Client, stream: StreamInfo) -> Message:
-    now_ms = time.time_ns() // 1_000_000
-    return Message(
-        id=new_id(now_ms),
-        site=client.site,
-        stream=frame.stream,
-        author=Author(client.user, client.name),
-        session="",
-        ref=frame.ref,
-        text=frame.text,
-        accepted_ms=now_ms,
-        deadline_ms=now_ms + stream.deadline_ms,
-    )
 
 
 async def _refuse_banned(client: Client) -> None:

@@ -9,9 +9,10 @@ from ninja import Router, Status
 from api.callers_http import AsyncKeyAuth, Caller, caller_of, must
 from api.schemas_http import MessageBody, MessageOut
 from api.visitors import clean_name
-from policy.messages import Author, Message, new_id
+from policy.messages import Author
 from streams import lifespan
 from streams.clients import Client
+from streams.entry import message_of
 
 router = Router()
 
@@ -34,18 +35,9 @@ async def send_message(request: HttpRequest, stream: str, body: MessageBody) -> 
     site = caller.site_or(body.site)
     info = must(gateway.ports.directory.stream(site, stream), f"stream {stream[:100]!r}")
     author, now_ms = _author(caller, body), time.time_ns() // 1_000_000
-    message = Message(
-        id=new_id(now_ms),
-        site=site,
-        stream=stream,
-        author=author,
-        session="",
-        ref=body.ref,
-        text=body.text,
-        accepted_ms=now_ms,
-        deadline_ms=now_ms + info.deadline_ms,
-    )
-    admitted = await gateway.ports.admission.admit(message, _client(caller, message))
+    client = _client(caller, site, author, now_ms + info.deadline_ms)
+    message = message_of(client, info, body.ref, body.text, now_ms, author.kind)
+    admitted = await gateway.ports.admission.admit(message, client)
     if admitted.fresh:
         gateway.ports.dispatch(message)
     return Status(202, _answer(stream, body.ref, admitted.id, admitted.verdict))
@@ -57,16 +49,16 @@ def _author(caller: Caller, body: MessageBody) -> Author:
     return Author(body.author.id, clean_name(body.author.name), "user")
 
 
-def _client(caller: Caller, message: Message) -> Client:
+def _client(caller: Caller, site: str, author: Author, expires_ms: int) -> Client:
     return Client(
-        site=message.site,
-        user=message.author.id,
-        name=message.author.name,
+        site=site,
+        user=author.id,
+        name=author.name,
         role="member",
         streams=frozenset({"*"}),
         session="",
         address="",
-        expires_ms=message.deadline_ms,
+        expires_ms=expires_ms,
         api_key=caller.key,
     )
 

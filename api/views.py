@@ -126,16 +126,17 @@ def _refuse_banned(site: str, address: str, user: str) -> None:
 
 
 def _allow_origin(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Lets pages of any site's origin read the answer; there is no cookie to protect."""
+    """Lets pages of any site's origin read the answer; there is no cookie to protect.
+
+    Other pages may read that they are refused, and nothing else: a script that cannot would take
+    the refusal for a broken network, and ask for ever.
+    """
     origin = request.headers.get("Origin", "")
-    if origin and any(
-        origins.allowed(origin, site.allowed_origins) for site in directory().sites()
-    ):
-        response["Access-Control-Allow-Origin"] = origin
+    known = any(origins.allowed(origin, site.allowed_origins) for site in directory().sites())
+    if origin and (known or request.method == "OPTIONS" or response.status_code >= 400):
+        response["Access-Control-Allow-Origin"] = origin if known else "*"
         response["Access-Control-Allow-Methods"] = "POST"
         response["Access-Control-Allow-Headers"] = "Content-Type"
         response["Access-Control-Expose-Headers"] = "Retry-After"
         response["Access-Control-Max-Age"] = "600"
-    elif request.method == "OPTIONS":
-        response.status_code = 403
     return response

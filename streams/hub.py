@@ -123,6 +123,10 @@ class Hub:
         relay = self._relays.get(keys.stream_group(site, stream))
         return relay.subscriptions.get(reader) if relay is not None else None
 
+    def streams(self) -> list[StreamInfo]:
+        """Those with readers here."""
+        return [relay.stream for relay in self._relays.values() if relay.subscriptions]
+
     def asked_presence(self) -> list[tuple[StreamInfo, list[Subscription]]]:
         """Streams with readers who asked who is there, and those readers."""
         found = [

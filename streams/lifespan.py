@@ -43,6 +43,7 @@ from streams.readiness import Readiness
 from streams.removal_redis import RedisRemoval
 from streams.sessions import Session
 from streams.sessions_redis import RedisSessions
+from streams.withdrawals import withdraw_gone
 
 TICK_S = 0.5
 RENEW_S = 10.0
@@ -120,7 +121,7 @@ class Gateway:
             _every(2.0, self.hub.check, "positions"),
             _every(MAIL_S, self.audience.forget_delivered, "mail"),
             _every(2.0, self.audience.check, "late verdicts"),
-            _every(REFRESH_S, lambda: in_thread(self.directory.refresh), "directory"),
+            _every(REFRESH_S, self._refresh, "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
             _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),
             _every(RENEW_S, self._renew, "sessions"),
@@ -187,6 +188,10 @@ class Gateway:
     async def _tick(self) -> None:
         for session in list(self.sessions):
             session.tick()
+
+    async def _refresh(self) -> None:
+        await in_thread(self.directory.refresh)
+        await withdraw_gone(self.hub.streams(), self.directory, self.sessions)
 
     async def _sweep(self) -> None:
         swept = await in_thread(self._sweeper.sweep)

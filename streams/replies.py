@@ -36,8 +36,9 @@ def subscribed(stream: str, at: Position, recovered: bool) -> str:
     )
 
 
-def unsubscribed(stream: str) -> str:
-    return _frame("unsubscribed", stream=stream)
+def unsubscribed(stream: str, reason: str = "") -> str:
+    """`reason` is an error's code, where the client did not ask for it."""
+    return _frame("unsubscribed", stream=stream, **({"reason": reason} if reason else {}))
 
 
 def accepted(ref: str, id: str, stream: str) -> str:

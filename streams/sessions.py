@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from inference.errors import Forbidden, NotFound, Overloaded, RtaiError, Unsupported
-from policy.messages import Author, Message, new_id
 from streams import frames, keys, replies
 from streams.awaited import Awaited
 from streams.clients import Client
 from streams.closes import Close, CloseCode, close
 from streams.directory import StreamInfo
+from streams.entry import message_of
 from streams.frames import Frame, Refused
 from streams.generate_frames import Cancel, Generate, Resume
 from streams.outbox import Outbox
@@ -165,17 +165,7 @@ class Session:
     async def _send(self, frame: frames.Send) -> None:
         stream = self._granted(frame.stream)
         now_ms = self._ports.now_ms()
-        message = Message(
-            id=new_id(now_ms),
-            site=self.site,
-            stream=frame.stream,
-            author=Author(self.user, self.client.name),
-            session=self.id,
-            ref=frame.ref,
-            text=frame.text,
-            accepted_ms=now_ms,
-            deadline_ms=now_ms + stream.deadline_ms,
-        )
+        message = message_of(self.client, stream, frame.ref, frame.text, now_ms)
         async with self._ports.gate:
             admitted = await self._ports.admission.admit(message, self.client)
         self._say("accepted", replies.accepted(frame.ref, admitted.id, frame.stream))
@@ -216,9 +206,12 @@ class Session:
             logger.info("A subscriber's mail or presence has to wait: %s", error)
 
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
-        stream = frame.stream
+        await self.withdraw(frame.stream)
+
+    async def withdraw(self, stream: str, reason: str = "") -> None:
+        """Takes it out of a stream and says so; `reason` is why, where it did not ask for that."""
         await self._leave(stream)
-        self._say("unsubscribed", replies.unsubscribed(stream))
+        self._say("unsubscribed", replies.unsubscribed(stream, reason))
 
     async def _leave(self, stream: str) -> None:
         self._ports.hub.unsubscribe(self.id, self.site, stream)
@@ -275,7 +268,7 @@ class Session:
             expires_ms=claims.exp * 1000,
         )
         for stream in [name for name in self.streams if not self.client.may_use(name)]:
-            await self._unsubscribe(frames.Unsubscribe(stream))
+            await self.withdraw(stream, Forbidden.code)
         self._say("refreshed", replies.refreshed(self.client.expires_ms))
 
     async def _generate(self, frame: Generate) -> None:

@@ -103,10 +103,14 @@ def test_the_token_is_in_no_address(windows: Windows, product: Product) -> None:
 
 def test_a_foreign_origin_is_refused(windows: Windows, site: str) -> None:
     visitor = windows.new()
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(request.url))
     visitor.page.goto(f"{site}/")
 
-    words = re.compile("cannot be reached|may not use the chat")
+    words = re.compile("may not use the chat")
     expect(visitor.page.locator(".banner")).to_have_text(words, timeout=20_000)
+    assert visitor.page.locator(".rtai-widget").count() == 1
+    assert sum(each.endswith("/widget/v1/token") for each in asked) == 1
     assert visitor.page.locator(".live").inner_text() != "Live"
     assert visitor.texts() == []
     visitor.forgive("widget/v1/token|Failed to load resource")

@@ -423,3 +423,16 @@ async def test_a_session_counts_for_the_address_behind_a_trusted_proxy(
     expected = addresses.hashed(settings.RTAI_SECRETS["addresses"], "198.51.100.7")
 
     assert door.valkey.hget(keys.session(session), "address") == expected
+
+
+async def test_a_stream_that_is_switched_off_is_unsubscribed_at_once(door: Door) -> None:
+    guest = await door.enter()
+    await guest.subscribe()
+    gateway = await lifespan.gateway()
+    del gateway.directory.streams["demo", "lobby"]  # type: ignore[attr-defined]
+
+    told = await guest.hear("unsubscribed")
+    await guest.say(type="message", stream="lobby", ref="r", text="Hello?")
+
+    assert told == {"type": "unsubscribed", "stream": "lobby", "reason": "not_found"}
+    assert (await guest.hear("error"))["code"] == "not_found"

@@ -8,7 +8,7 @@ from inference.errors import NotFound, Overloaded
 from streams.audience import Mail
 from streams.closes import Close
 from streams.frames import Position, Subscribe
-from streams.listeners import Listener
+from streams.listeners import LOOK_MS, Listener
 from streams.outbox import Outbox
 from streams.pulse import HEARTBEAT_S, PONG_S
 from tests.streams.fakes import lobby_group, turns
@@ -84,6 +84,33 @@ async def test_what_cannot_be_followed_is_raised_and_nothing_was_said(case: Case
         await ear.listener.follow(Subscribe("lobby"))
 
     assert await ear.kinds() == []
+
+
+async def test_a_verdict_that_the_bus_lost_is_found_in_the_mailbox(case: Case) -> None:
+    ear = Ear(case)
+    await ear.listener.open()
+    await ear.listener.follow(Subscribe("lobby"))
+    await case.audience.check()
+    case.mailboxes.mails["demo", "ann"] = [Mail("m1", VERDICT, "")]
+    await case.audience.check()
+    assert await ear.kinds() == ["subscribed"]
+
+    case.clock.now += LOOK_MS / 1_000
+    await case.audience.check()
+    assert await ear.kinds() == ["verdict"]
+    await case.audience.forget_delivered()
+    assert case.mailboxes.removed == {("demo", "ann", "m1")}
+
+
+async def test_a_listener_looks_into_its_mailbox_now_and_then_only(case: Case) -> None:
+    ear = Ear(case)
+    await ear.listener.open()
+    looks = 0
+    for _ in range(100):
+        case.clock.now += 2
+        looks += ear.listener.waits_since() is not None
+
+    assert looks == 100 * 2_000 // LOOK_MS
 
 
 async def test_a_listener_is_pinged_and_needs_not_answer(case: Case) -> None:

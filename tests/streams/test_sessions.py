@@ -335,7 +335,7 @@ async def test_a_refreshed_token_extends_the_connection_and_drops_what_is_not_gr
     got = await visitor.ask(type="refresh", token="new")
 
     assert got == [
-        {"type": "unsubscribed", "stream": "lobby"},
+        {"type": "unsubscribed", "stream": "lobby", "reason": "forbidden"},
         {"type": "refreshed", "expires_at": "1970-01-01T00:11:40.000Z"},
     ]
     case.clock.now += 5
