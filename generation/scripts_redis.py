@@ -228,7 +228,11 @@ for i = 2, #ARGV, 2 do
   local id, claim = ARGV[i], ARGV[i + 1]
   local ours = claimed(id, claim)
   if ours and ARGV[1] == '1' then lease(id) end
-  if not ours or fields(id, 'cancelled') then stop[#stop + 1] = id end
+  if not ours then
+    stop[#stop + 1] = {{id, 0}}
+  elseif fields(id, 'cancelled') then
+    stop[#stop + 1] = {{id, 1}}
+  end
 end
 return stop
 """

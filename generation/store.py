@@ -14,7 +14,7 @@ A token may come whose `from` is before the end of what was told: Redis had lost
 worker gave it again, the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,7 +75,7 @@ class Generations(Protocol):
 
 
 class Work(Protocol):
-    """What a worker does; every method raises redis.RedisError while Redis is away.
+    """What a worker does; every method raises Overloaded while Redis is away.
 
     Only the worker that claimed a generation may change it, and only while its lease lasts.
     """
@@ -100,12 +100,13 @@ class Work(Protocol):
         """
         ...
 
-    def renew(self, ids: Sequence[str]) -> Sequence[str]:
-        """Renews leases; returns those ids that must stop."""
+    def renew(self, ids: Sequence[str]) -> Mapping[str, bool]:
+        """Renews leases, and tells which must stop: True for one that was cancelled and is ours to
+        end, False for one that is not ours any more."""
         ...
 
-    def stopped(self, ids: Sequence[str]) -> Sequence[str]:
-        """Those ids that must stop, leases left as they are."""
+    def stopped(self, ids: Sequence[str]) -> Mapping[str, bool]:
+        """Which must stop, as `renew` tells it; leases stay as they are."""
         ...
 
     def finish(

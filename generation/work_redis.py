@@ -2,14 +2,15 @@
 
 import json
 import secrets
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgpack
 import redis
 
 from generation import keys, scripts_redis
 from generation.generations import FinishReason, Generation, Usage
+from inference.errors import Overloaded
 
 REMEMBERED = (FinishReason.STOP, FinishReason.LENGTH, FinishReason.CANCELLED)
 """After these the exchange is part of the conversation."""
@@ -40,19 +41,19 @@ class RedisWork:
 
     def start(self, generation: Generation) -> bool:
         """See `generation.store.Work`."""
-        return bool(self._start([], [generation.id, self._of(generation)]))
+        return bool(_run(self._start, generation.id, self._of(generation)))
 
     def append(self, generation: Generation, start: int, text: str) -> int | None:
         """See `generation.store.Work`."""
         claim, count = self._of(generation), len(text)
-        length = cast(int, self._append([], [generation.id, claim, start, count, text]))
+        length = int(_run(self._append, generation.id, claim, start, count, text))
         return None if length < 0 else length
 
-    def renew(self, ids: Sequence[str]) -> Sequence[str]:
+    def renew(self, ids: Sequence[str]) -> Mapping[str, bool]:
         """See `generation.store.Work`."""
         return self._look(ids, renew=True)
 
-    def stopped(self, ids: Sequence[str]) -> Sequence[str]:
+    def stopped(self, ids: Sequence[str]) -> Mapping[str, bool]:
         """See `generation.store.Work`."""
         return self._look(ids, renew=False)
 
@@ -79,26 +80,33 @@ class RedisWork:
             "conversation": keys.conversation(generation.site, user) if remembers else "",
             "turn": _turn(generation),
         }
-        found = bool(self._finish([], [msgpack.packb(arguments)]))
+        found = bool(_run(self._finish, msgpack.packb(arguments)))
         self._claims.pop(generation.id, None)
         return found
 
     def _take(self, id: str) -> Generation | None:
         claim = secrets.token_hex(8)
-        found = cast(list[Any] | None, self._claim([], [id, claim]))
-        if not found:
+        if not (found := _run(self._claim, id, claim)):
             return None
         self._claims[found[0]] = claim
         return Generation.from_json(json.loads(found[1]))
 
-    def _look(self, ids: Sequence[str], *, renew: bool) -> Sequence[str]:
+    def _look(self, ids: Sequence[str], *, renew: bool) -> Mapping[str, bool]:
         if not ids:
-            return []
+            return {}
         claims = [part for id in ids for part in (id, self._claims.get(id, ""))]
-        return cast(list[str], self._renew([], [int(renew), *claims]))
+        found = _run(self._renew, int(renew), *claims)
+        return {id: bool(ours) for id, ours in found}
 
     def _of(self, generation: Generation) -> str:
         return self._claims.get(generation.id, "")
+
+
+def _run(script: Any, *arguments: bytes | str | int) -> Any:
+    try:
+        return script([], arguments)
+    except (redis.RedisError, OSError) as error:
+        raise Overloaded("Generations are away for a moment.") from error
 
 
 def _turn(generation: Generation) -> str:

@@ -125,7 +125,7 @@ async def test_a_claim_that_redis_lost_is_taken_again_by_its_worker(
     valkey.zadd(keys.WAITING, {generation.id: generation.deadline_ms})
     ear.listen(keys.group(generation.id))
 
-    assert work.renew([generation.id]) == []
+    assert work.renew([generation.id]) == {}
     assert RedisWork(valkey).claim_next() is None
     assert work.append(generation, 5, " you") == 0
     assert work.append(generation, 0, "Hello you") == 9
@@ -284,6 +284,8 @@ async def test_a_redis_that_is_away_is_overload() -> None:
         await away.admit(a_generation(), a_visitor())
     with pytest.raises(Overloaded):
         await away.read("x")
+    with pytest.raises(Overloaded):
+        RedisWork(redis.Redis(unix_socket_path="/nonexistent/valkey.sock")).claim_next()
 
 
 async def test_what_is_unknown_or_expired_is_none(
@@ -321,12 +323,12 @@ async def test_one_that_runs_is_told_to_stop_and_keeps_its_text(
 ) -> None:
     generation = await claimed(generations, work)
     work.append(generation, 0, "Hello")
-    assert work.stopped([generation.id]) == []
+    assert work.stopped([generation.id]) == {}
 
     assert await generations.cancel(generation.id)
 
-    assert work.stopped([generation.id]) == [generation.id]
-    assert work.renew([generation.id]) == [generation.id]
+    assert work.stopped([generation.id]) == {generation.id: True}
+    assert work.renew([generation.id]) == {generation.id: True}
     assert work.append(generation, 5, " there") is None
     assert work.finish(generation, FinishReason.CANCELLED, USED)
     found = await snapshot(generations, generation)
@@ -393,7 +395,7 @@ async def test_a_worker_taken_for_dead_changes_nothing_any_more(
     lose_its_lease(valkey, generation)
     await generations.sweep()
 
-    assert work.renew([generation.id]) == [generation.id]
+    assert work.renew([generation.id]) == {generation.id: False}
     assert work.append(generation, 5, " there") is None
     assert not work.start(generation)
     assert not work.finish(generation, FinishReason.STOP, USED)
@@ -406,10 +408,10 @@ async def test_a_lease_lasts_as_long_as_it_is_renewed(
 ) -> None:
     generation = await claimed(generations, work)
     lose_its_lease(valkey, generation)
-    assert work.stopped([generation.id]) == []
+    assert work.stopped([generation.id]) == {}
     assert valkey.zscore(keys.LEASES, generation.id) == 1
 
-    assert work.renew([generation.id]) == []
+    assert work.renew([generation.id]) == {}
     await generations.sweep()
 
     assert (await snapshot(generations, generation)).finish is None

@@ -1,0 +1,224 @@
+"""Writes one answer: judged, told piece by piece, and published in its stream."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from generation import pieces
+from generation.endings import Ending, Lost, Stop
+from generation.generations import FinishReason, Generation, Usage
+from generation.judge import Judge
+from generation.leases import CANCELLED
+from generation.pieces import Gathered, Pieces
+from generation.store import Work
+from inference.batching import estimate_tokens
+from inference.errors import Overloaded, RtaiError
+from inference.generator import Ended, Generator
+from policy.messages import Verdict
+from policy.policy import Decision
+
+SENTENCE_ENDS = frozenset(".!?…。！？।\n")
+JUDGE_TOKENS = 40
+"""Text without the end of a sentence is judged at least this often."""
+CONTEXT = 400
+"""So many characters before a new part are judged with it."""
+MAX_CHARACTERS = 200_000
+"""Whatever a backend thinks of `max_tokens`."""
+PATIENCE_S = 8.0
+"""How long an answer waits for a Redis that is away; then its lease has run out anyhow."""
+PAUSE_S = 0.1
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Watcher(pieces.Watcher, Protocol):
+    """Who wants to know how answers come along."""
+
+    def began(self, waited_s: float) -> None:
+        """A generation was taken so long after it was accepted."""
+        ...
+
+    def shown(self, waited_s: float) -> None:
+        """Its first text was told so long after it was accepted."""
+        ...
+
+    def ended(self, reason: FinishReason, usage: Usage) -> None:
+        """It has ended, told by this worker."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a worker writes answers with. `now_ms` is since the Unix epoch."""
+
+    work: Work
+    judge: Judge
+    generator: Callable[[str], Generator]
+    """By a model's public name; raises ModelUnavailable."""
+    speak: Callable[[Verdict, bool], bool]
+    """See `policy.verdicts.Publisher.speak`; raises Overloaded while Redis is away."""
+    watcher: Watcher
+    now_ms: Callable[[], int]
+
+
+class Answer:
+    """One generation while it is written; `write` is called once, and `usage` after it."""
+
+    def __init__(self, generation: Generation, ports: Ports, stop: Stop) -> None:
+        self._generation = generation
+        self._ports = ports
+        self._stop = stop
+        self._generator: Generator | None = None
+        self._text = ""
+        self._told = 0
+        self._judged = 0
+        self._tokens = 0
+        self._all_tokens = 0
+        self._usage: Usage | None = None
+        self._verdict: Verdict | None = None
+
+    def write(self) -> Ending:
+        """Writes it, and publishes it where it belongs to a stream; raises Lost."""
+        try:
+            return self._published(self._written())
+        except RtaiError as error:
+            return Ending(FinishReason.INTERRUPTED, error.code, error.detail)
+        except Lost:
+            raise
+        except Exception:
+            logger.exception("A generation failed")
+            return Ending(FinishReason.INTERRUPTED, RtaiError.code, "The worker failed.")
+        finally:
+            self._stop.cancellation.cancel()
+
+    @property
+    def usage(self) -> Usage:
+        """Its tokens: as the model counted them, or estimated where it was not asked to the end."""
+        if self._usage is None:
+            written = max(self._all_tokens, estimate_tokens(self._text) if self._text else 0)
+            self._usage = Usage(self._prompt_tokens(), written)
+        return self._usage
+
+    def _prompt_tokens(self) -> int:
+        if self._generator is None:
+            return 0
+        try:
+            return self._generator.count_tokens(self._generation.turns)
+        except Exception:
+            logger.exception("The tokens of a prompt were not counted")
+            return 0
+
+    def _written(self) -> Ending:
+        if decision := self._ports.judge.prompt(self._generation):
+            return _blocked("question", decision)
+        generator = self._ports.generator(self._generation.model)
+        if not patiently(lambda: self._ports.work.start(self._generation)):
+            return self._stopped()
+        self._generator = generator
+        watcher, cancellation = self._ports.watcher, self._stop.cancellation
+        for gathered in Pieces(generator, self._generation, cancellation, watcher):
+            if ending := self._stop.ending or self._take(gathered):
+                return ending
+        return self._stopped()
+
+    def _take(self, gathered: Gathered) -> Ending | None:
+        """Grows by what was gathered; what it ends with, if it does."""
+        self._tokens += gathered.count
+        self._all_tokens += gathered.count
+        # Half a surrogate pair may come from an upstream's JSON, and cannot be stored.
+        text = gathered.text.encode("utf-8", "replace").decode()
+        whole = isinstance(gathered.end, Ended)
+        if ending := self._grow(text, whole=whole):
+            return ending
+        if isinstance(gathered.end, Ended):
+            end = gathered.end
+            self._usage = Usage(end.prompt_tokens, end.completion_tokens)
+            return Ending(FinishReason(end.finish.value))
+        if gathered.end is not None:
+            raise gathered.end
+        return Ending(FinishReason.LENGTH) if len(self._text) > MAX_CHARACTERS else None
+
+    def _grow(self, text: str, *, whole: bool) -> Ending | None:
+        """Shows more of the answer, after it was judged where that is due."""
+        grown = self._text + text
+        due = whole or self._tokens >= JUDGE_TOKENS or not SENTENCE_ENDS.isdisjoint(text)
+        if grown and due:
+            start = 0 if whole else max(0, self._judged - CONTEXT)
+            verdict = self._ports.judge.answer(self._generation, grown, grown[start:])
+            if whole or not verdict.action.publishes:
+                self._verdict = verdict
+            if not verdict.action.publishes:
+                return _blocked("answer", verdict.decision)
+            self._judged, self._tokens = len(grown), 0
+        self._text = grown
+        return self._tell()
+
+    def _tell(self) -> Ending | None:
+        """Tells what was not told yet, or what Redis has lost of it."""
+        while self._told < len(self._text):
+            if (held := patiently(self._append)) is None:
+                return self._stopped()
+            if self._told == 0:
+                self._ports.watcher.shown(self._waited_s())
+            self._told = held
+        return None
+
+    def _append(self) -> int | None:
+        rest = self._text[self._told :]
+        return self._ports.work.append(self._generation, self._told, rest)
+
+    def _stopped(self) -> Ending:
+        """Why it must stop; raises Lost if it is not ours any more."""
+        if ending := self._stop.ending:
+            return ending
+        id = self._generation.id
+        if not patiently(lambda: self._ports.work.stopped([id])).get(id, False):
+            raise Lost
+        return CANCELLED
+
+    def _published(self, ending: Ending) -> Ending:
+        """Makes the answer a message of its stream before its end is told."""
+        if ending.reason is FinishReason.INTERRUPTED:
+            return ending
+        if ending.reason is not FinishReason.BLOCKED:
+            self._text = self._text[: self._told]
+            if self._verdict is None or self._verdict.message.text != self._text:
+                self._verdict = self._judge_all() if self._text else None
+        if self._verdict is None:
+            return ending
+        verdict = self._verdict
+        if self._generation.stream is not None:
+            self._still_ours()
+            patiently(lambda: self._ports.speak(verdict, self._told > 0))
+        return ending if verdict.action.publishes else _blocked("answer", verdict.decision)
+
+    def _judge_all(self) -> Verdict:
+        return self._ports.judge.answer(self._generation, self._text, self._text)
+
+    def _still_ours(self) -> None:
+        id = self._generation.id
+        if patiently(lambda: self._ports.work.renew([id])).get(id) is False:
+            raise Lost
+
+    def _waited_s(self) -> float:
+        return max(0, self._ports.now_ms() - self._generation.accepted_ms) / 1000
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """The call's result, tried again while Redis is away; raises Overloaded in the end."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return call()
+        except Overloaded:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_S)
+
+
+def _blocked(what: str, decision: Decision) -> Ending:
+    detail = f"The {what} was stopped by: {', '.join(decision.causes)}."
+    return Ending(FinishReason.BLOCKED, detail=detail)

@@ -1,0 +1,60 @@
+"""Judges what goes to a model and what comes from it, by the policy of the stream or site."""
+
+import logging
+from collections.abc import Callable, Sequence
+
+from generation.generations import Generation
+from inference.types import Scores
+from policy.judging import NO_SCORES, Clock, PolicyBook, Scorer
+from policy.messages import Message, Verdict
+from policy.policy import Decision, decide, fail
+
+logger = logging.getLogger(__name__)
+
+
+class Judge:
+    """Every text is judged by itself; where no scores come, the policy's fail mode decides."""
+
+    def __init__(self, scorer: Scorer, policies: Callable[[], PolicyBook], clock: Clock) -> None:
+        self._scorer = scorer
+        self._policies = policies
+        self._clock = clock
+
+    def prompt(self, generation: Generation) -> Decision | None:
+        """The decision that keeps the client's turns from the model, if there is one."""
+        asked = generation.turns[len(generation.turns) - generation.judged :]
+        judged = self._judge(generation, [turn.content for turn in asked])
+        return next((each for _, each in judged if not each.action.publishes), None)
+
+    def answer(self, generation: Generation, text: str, judged: str) -> Verdict:
+        """The verdict on an answer's `text` so far, of which `judged` is looked at."""
+        started = self._clock()
+        [(scores, decision)] = self._judge(generation, [judged])
+        ended = self._clock()
+        timing = {"model": ended - started, "total": ended - started}
+        message = _message(generation, text, started)
+        return Verdict(message, decision, scores, decided_ms=ended, timing_ms=timing)
+
+    def _judge(self, generation: Generation, texts: Sequence[str]) -> list[tuple[Scores, Decision]]:
+        policy = self._policies().for_stream(generation.site, generation.stream or "")
+        try:
+            scored = self._scorer.score(texts)
+        except Exception:  # Whatever it is, an unjudged text may not pass in silence.
+            logger.exception("%d texts got no scores", len(texts))
+            return [(NO_SCORES, fail(policy)) for _ in texts]
+        return [(scores, decide(scores, policy)) for scores in scored]
+
+
+def _message(generation: Generation, text: str, now_ms: int) -> Message:
+    """What the stream gets to see: the answer as a message of the assistant."""
+    return Message(
+        id=generation.id,
+        site=generation.site,
+        stream=generation.stream or "",
+        author=generation.assistant,
+        session="",
+        ref="",
+        text=text,
+        accepted_ms=now_ms,
+        deadline_ms=now_ms,
+    )

@@ -1,0 +1,104 @@
+"""A model's text on its way to readers: the first piece at once, later ones joined."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Protocol
+
+from generation.generations import Generation
+from inference.errors import ModelUnavailable
+from inference.generator import Cancellation, Ended, Generator, Piece, Prompt
+
+WINDOW_S = 0.04
+"""So long at most pieces are joined."""
+STALL_S = 180.0
+"""A model that says nothing for so long has failed; backends have shorter timeouts of their own."""
+
+
+class Watcher(Protocol):
+    """Who wants to know how a model writes."""
+
+    def first(self, model: str, seconds: float) -> None:
+        """The model's first piece came so long after it was asked."""
+        ...
+
+    def next(self, model: str, seconds: float) -> None:
+        """A piece came so long after the one before."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Some text, may be none, of so many pieces; `end` is None while more comes."""
+
+    text: str
+    count: int
+    end: Ended | Exception | None = None
+
+
+class Pieces:
+    """Runs a generator in a thread of its own, so that time passes whatever it does.
+
+    Iterating gives what is to be shown next, and ends after the first Gathered with an `end`, or
+    when the cancellation is called.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        generation: Generation,
+        cancellation: Cancellation,
+        watcher: Watcher,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._generator = generator
+        self._prompt = Prompt(generation.turns, generation.sampling)
+        self._cancellation = cancellation
+        self._watcher = watcher
+        self._model = generation.model
+        self._clock = clock
+        self._inbox: SimpleQueue[Piece | Ended | Exception | None] = SimpleQueue()
+
+    def __iter__(self) -> Iterator[Gathered]:
+        threading.Thread(target=self._pump, name="model", daemon=True).start()
+        self._cancellation.on_cancel(lambda: self._inbox.put(None))
+        shown_at = -WINDOW_S
+        while not self._cancellation.cancelled:
+            gathered = self._gather(shown_at + WINDOW_S)
+            shown_at = self._clock()
+            yield gathered
+            if gathered.end is not None:
+                return
+
+    def _gather(self, until: float) -> Gathered:
+        """Waits for something, and then for more until that time."""
+        texts: list[str] = []
+        while True:
+            try:
+                item = self._inbox.get(timeout=self._patience(until, bool(texts)))
+            except Empty:
+                if texts:
+                    return Gathered("".join(texts), len(texts))
+                return Gathered("", 0, ModelUnavailable(f"No word for {STALL_S:.0f} s."))
+            if not isinstance(item, Piece):
+                end = ModelUnavailable("The model ended without a word.") if item is None else item
+                return Gathered("".join(texts), len(texts), end)
+            texts.append(item.text)
+
+    def _patience(self, until: float, has_some: bool) -> float:
+        return max(0.0, until - self._clock()) if has_some else STALL_S
+
+    def _pump(self) -> None:
+        before, told = self._clock(), self._watcher.first
+        try:
+            for item in self._generator.generate(self._prompt, self._cancellation):
+                now = self._clock()
+                if isinstance(item, Piece):
+                    told(self._model, now - before)
+                    before, told = now, self._watcher.next
+                self._inbox.put(item)
+            self._inbox.put(None)
+        except Exception as error:  # Whatever foreign code may raise.
+            self._inbox.put(error)

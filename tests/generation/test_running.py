@@ -1,0 +1,483 @@
+"""A worker writes answers: judged both ways, told as they grow, stopped, published and ended."""
+
+import json
+import threading
+from typing import Any
+
+import pytest
+import redis
+
+from generation import keys
+from generation.answer import CONTEXT
+from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
+from generation.generations_redis import RedisGenerations
+from inference.errors import ModelUnavailable, Overloaded, TooLarge
+from inference.generator import Ended, Finish, Role, Turn
+from policy import keys as policy_keys
+from policy.keys import stream_group
+from policy.policy import Action, Policy, Rule
+from streams import keys as stream_keys
+from tests.generation.answers import a_generation, a_visitor
+from tests.generation.conftest import Ear
+from tests.generation.scripted import BAD, Book, Step, Worker
+from tests.product import until
+
+
+async def ask(generations: RedisGenerations, **changes: object) -> Generation:
+    generation = a_generation(**changes)
+    assert (await generations.admit(generation, a_visitor())).fresh
+    return generation
+
+
+async def read(generations: RedisGenerations, generation: Generation) -> Snapshot:
+    found = await generations.read(generation.id)
+    assert found is not None
+    return found
+
+
+async def answered(
+    valkey: redis.Redis, generations: RedisGenerations, *script: Step, **changes: object
+) -> tuple[Worker, Snapshot]:
+    """A generation that was written to its end."""
+    worker = Worker(valkey, *script)
+    generation = await ask(generations, **changes)
+    worker.runner.run(generation.id)
+    return worker, await read(generations, generation)
+
+
+def history(valkey: redis.Redis) -> list[dict[str, Any]]:
+    rows = valkey.zrange(stream_keys.history("demo", "lobby"), 0, -1)
+    return [json.loads(str(row).partition("|")[2].split("\n")[0]) for row in rows]
+
+
+def tell(valkey: redis.Redis, generation: Generation, text: str) -> None:
+    """Waits until so much was told."""
+    until(lambda: valkey.get(keys.text(generation.id)) == text, what=text)
+
+
+async def test_an_answer_is_written_to_its_end(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker, found = await answered(valkey, generations, "Grüße", " 👋", " an alle.")
+
+    assert (found.text, found.status, found.finish) == (
+        "Grüße 👋 an alle.",
+        Status.DONE,
+        FinishReason.STOP,
+    )
+    assert found.usage == Usage(7, 3)
+    (prompt,) = worker.generator.prompts
+    assert prompt.turns == a_generation().turns
+    assert worker.notes.began_s == [0.5]
+    assert worker.notes.shown_s == [0.5]
+    assert (worker.notes.firsts, worker.notes.nexts) == (1, 2)
+    assert worker.notes.endings == [(FinishReason.STOP, Usage(7, 3))]
+
+
+async def test_an_answer_at_its_longest_says_so(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    _, found = await answered(valkey, generations, "And so", Ended(Finish.LENGTH, 5, 1))
+
+    assert (found.finish, found.usage) == (FinishReason.LENGTH, Usage(5, 1))
+
+
+async def test_the_first_piece_is_told_at_once_and_later_ones_are_joined(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "One", hold, *[f", {n}" for n in range(20)])
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "One")
+    hold.set()
+    thread.join(10)
+
+    tokens = [each for each in ear.hear() if each["type"] == "generation.token"]
+    assert tokens[0]["text"] == "One"
+    assert len(tokens) < 20
+    assert "".join(each["text"] for each in tokens) == (await read(generations, generation)).text
+    assert [each["from"] for each in tokens] == [
+        sum(len(each["text"]) for each in tokens[:place]) for place in range(len(tokens))
+    ]
+
+
+async def test_only_what_the_client_said_is_judged_and_each_turn_by_itself(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    turns = (
+        Turn(Role.SYSTEM, f"Never speak of {BAD}."),
+        Turn(Role.USER, "Hello."),
+        Turn(Role.ASSISTANT, "Hello!"),
+        Turn(Role.USER, "Who are you?"),
+    )
+    worker, found = await answered(valkey, generations, "Me", turns=turns, judged=3)
+
+    assert worker.ears.judged[:3] == ["Hello.", "Hello!", "Who are you?"]
+    assert found.finish is FinishReason.STOP
+
+
+async def test_a_bad_question_never_reaches_the_model(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    ear.listen(stream_group("demo", "lobby"))
+    worker, found = await answered(
+        valkey, generations, "Yes", turns=(Turn(Role.USER, f"I will {BAD} you."),), stream="lobby"
+    )
+
+    assert worker.generator.prompts == []
+    assert (found.finish, found.text) == (FinishReason.BLOCKED, "")
+    assert found.detail == "The question was stopped by: threats."
+    assert [each["type"] for each in ear.hear()] == ["generation.done"]
+    assert worker.spoken == []
+
+
+async def test_nothing_is_judged_where_a_verdict_allowed_it_before(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker, found = await answered(
+        valkey, generations, "Me", turns=(Turn(Role.USER, f"{BAD}?"),), judged=0
+    )
+
+    assert found.finish is FinishReason.STOP
+    assert worker.ears.judged == ["Me"]
+
+
+async def test_a_sentence_is_judged_before_its_end_is_told(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "I will", hold, f" {BAD} you.", " Today.", threading.Event())
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "I will")
+    hold.set()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.text) == (FinishReason.BLOCKED, "")
+    assert found.detail == "The answer was stopped by: threats."
+    heard = ear.hear()
+    assert [each["text"] for each in heard if each["type"] == "generation.token"] == ["I will"]
+    assert heard[-1]["finish_reason"] == "blocked"
+    assert worker.generator.stopped.wait(5)
+
+
+async def test_text_without_an_end_is_judged_every_forty_tokens_with_what_came_before(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    holds = [threading.Event() for _ in range(5)]
+    groups = [[f" w{n:02}" for n in range(start, start + 20)] for start in range(0, 100, 20)]
+    steps: list[Step] = []
+    for group, hold in zip(groups, holds, strict=True):
+        steps += [*group, hold]
+    worker = Worker(valkey, *steps)
+    generation = await ask(generations, judged=0)
+    thread = worker.begin(generation.id)
+    text = ""
+    for group, hold in zip(groups, holds, strict=True):
+        text += "".join(group)
+        tell(valkey, generation, text)
+        hold.set()
+    thread.join(10)
+
+    first, second, whole = worker.ears.judged
+    assert first == text[: 40 * 4]
+    assert second == text[: 80 * 4]
+    assert whole == text
+    assert CONTEXT > 80 * 4
+
+
+async def test_the_context_of_a_long_answer_is_bounded(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "x" * 5_000 + ".", hold, "Short.", threading.Event())
+    generation = await ask(generations, judged=0)
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "x" * 5_000 + ".")
+    hold.set()
+    tell(valkey, generation, "x" * 5_000 + ".Short.")
+    await generations.cancel(generation.id)
+    thread.join(10)
+
+    assert worker.ears.judged[1] == "x" * (CONTEXT - 1) + ".Short."
+
+
+async def test_what_is_bad_only_as_a_whole_is_blocked_at_the_end(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey, BAD[:3], BAD[3:])
+    generation = await ask(generations)
+    worker.runner.run(generation.id)
+
+    assert (await read(generations, generation)).finish is FinishReason.BLOCKED
+
+
+@pytest.mark.parametrize("fail_mode", list(Action))
+@pytest.mark.parametrize("way", ["raises", "misses"])
+async def test_where_nobody_can_judge_the_fail_mode_decides(
+    valkey: redis.Redis, generations: RedisGenerations, fail_mode: Action, way: str
+) -> None:
+    worker = Worker(valkey, "Me")
+    rules = (Rule("threats", "moderation", "threat", 0.5, Action.BLOCK),)
+    worker.book = Book(Policy("p", 1, rules, fail_mode))
+    worker.ears.error = RuntimeError("broken") if way == "raises" else None
+    worker.ears.missing = way == "misses"
+    generation = await ask(generations)
+
+    worker.runner.run(generation.id)
+
+    found = await read(generations, generation)
+    assert found.finish is (FinishReason.STOP if fail_mode.publishes else FinishReason.BLOCKED)
+    assert bool(worker.generator.prompts) is fail_mode.publishes
+
+
+async def test_a_finished_answer_is_one_message_of_its_stream_before_it_is_done(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    ear.listen(stream_group("demo", "lobby"))
+    worker, found = await answered(valkey, generations, "I am", " fine.", stream="lobby")
+
+    (frame,) = history(valkey)
+    assert frame["type"] == "message"
+    assert (frame["id"], frame["text"]) == (found.generation.id, "I am fine.")
+    assert frame["author"] == {"id": "assistant", "name": "Assistant", "kind": "assistant"}
+    kinds = [each["type"] for each in ear.hear()]
+    assert kinds[0] == "generation.start"
+    assert kinds[-2:] == ["stream.frame", "generation.done"]
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+    assert len(worker.spoken) == 1
+    assert worker.ears.judged.count("I am fine.") == 1
+
+
+async def test_a_blocked_answer_is_taken_back_from_its_stream(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "I will", hold, f" {BAD} you.")
+    generation = await ask(generations, stream="lobby")
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "I will")
+    hold.set()
+    thread.join(10)
+
+    (frame,) = history(valkey)
+    assert (frame["type"], frame["id"], frame["by"]) == ("removed", generation.id, "policy")
+    assert (await read(generations, generation)).finish is FinishReason.BLOCKED
+    (verdict,) = worker.spoken
+    assert verdict.message.text == f"I will {BAD} you."
+    assert verdict.action is Action.BLOCK
+
+
+async def test_an_answer_blocked_before_anybody_saw_it_leaves_no_frame(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    _, found = await answered(valkey, generations, f"{BAD}!", stream="lobby")
+
+    assert found.finish is FinishReason.BLOCKED
+    assert history(valkey) == []
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+
+
+async def test_a_cancelled_answer_stops_its_model_and_keeps_its_text(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey, "I am", threading.Event(), " never told.")
+    generation = await ask(generations, stream="lobby")
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "I am")
+
+    assert await generations.cancel(generation.id)
+    assert worker.generator.stopped.wait(5)
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.text) == (FinishReason.CANCELLED, "I am")
+    assert found.usage == Usage(7, 4)
+    (frame,) = history(valkey)
+    assert (frame["type"], frame["text"]) == ("message", "I am")
+
+
+async def test_a_cancelled_answer_whose_part_is_bad_is_blocked(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey, f"I will {BAD}", threading.Event())
+    generation = await ask(generations, stream="lobby")
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, f"I will {BAD}")
+
+    await generations.cancel(generation.id)
+    thread.join(10)
+
+    assert (await read(generations, generation)).finish is FinishReason.BLOCKED
+    assert [each["type"] for each in history(valkey)] == ["removed"]
+
+
+async def test_one_cancelled_before_it_was_taken_is_not_begun(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey, "Me")
+    generation = await ask(generations)
+    await generations.cancel(generation.id)
+
+    worker.runner.run(generation.id)
+
+    assert worker.generator.prompts == []
+    assert worker.notes.began_s == []
+
+
+async def test_a_task_that_comes_twice_has_one_effect(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    hold = threading.Event()
+    worker, other = Worker(valkey, "Me", hold), Worker(valkey, "You")
+    generation = await ask(generations, stream="lobby")
+    ear.listen(stream_group("demo", "lobby"))
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "Me")
+    other.runner.run(generation.id)
+    worker.runner.run(generation.id)
+    hold.set()
+    thread.join(10)
+    worker.runner.run(generation.id)
+
+    assert other.generator.prompts == []
+    assert len(worker.generator.prompts) == 1
+    kinds = [each["type"] for each in ear.hear()]
+    assert kinds == ["generation.start", "generation.token", "stream.frame", "generation.done"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TooLarge("The prompt has 9 tokens too many."), "too_large"),
+        (Overloaded("No place is free."), "overloaded"),
+        (ModelUnavailable("The upstream answered 500."), "model_unavailable"),
+        (ValueError("a bug"), "internal"),
+    ],
+)
+@pytest.mark.parametrize("before", [(), ("Half a",)])
+async def test_a_model_that_fails_interrupts_the_answer(
+    valkey: redis.Redis,
+    generations: RedisGenerations,
+    error: Exception,
+    code: str,
+    before: tuple[str, ...],
+) -> None:
+    worker, found = await answered(valkey, generations, *before, error, stream="lobby", ref="r1")
+
+    assert (found.finish, found.code) == (FinishReason.INTERRUPTED, code)
+    assert found.text == "".join(before)
+    assert "a bug" not in found.detail
+    assert worker.spoken == []
+    assert (await generations.admit(a_generation(ref="r1"), a_visitor())).fresh
+
+
+async def test_a_model_that_ends_without_a_word_is_a_failure(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey)
+    worker.generator.generate = lambda prompt, cancellation: iter(())  # type: ignore[method-assign]
+    generation = await ask(generations)
+
+    worker.runner.run(generation.id)
+
+    assert (await read(generations, generation)).code == "model_unavailable"
+
+
+async def test_a_model_that_is_switched_off_interrupts_before_the_start(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    ear.listen(stream_group("demo", "lobby"))
+    _, found = await answered(valkey, generations, "Me", model="gone", stream="lobby")
+
+    assert (found.finish, found.detail) == (
+        FinishReason.INTERRUPTED,
+        "The model 'gone' is switched off.",
+    )
+    assert [each["type"] for each in ear.hear()] == ["generation.done"]
+
+
+async def test_an_empty_answer_is_no_message(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker, found = await answered(valkey, generations, stream="lobby")
+
+    assert (found.finish, found.text) == (FinishReason.STOP, "")
+    assert worker.spoken == []
+
+
+async def test_half_a_character_is_replaced(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    _, found = await answered(valkey, generations, "Hm \ud83d", " \udc4b.")
+
+    assert found.text == "Hm ? ?."
+
+
+async def test_a_worker_taken_for_dead_tells_nothing_more(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    worker = Worker(valkey, "I am", threading.Event(), " late.")
+    generation = await ask(generations, stream="lobby")
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "I am")
+    with worker.leases._lock:  # It may not renew its lease between the next two steps.
+        valkey.zadd(keys.LEASES, {generation.id: 1})
+        await generations.sweep()
+    ear.listen(stream_group("demo", "lobby"))
+
+    assert worker.generator.stopped.wait(5)
+    thread.join(10)
+
+    assert ear.hear() == []
+    assert history(valkey) == []
+    assert worker.notes.endings == []
+
+
+async def test_a_worker_that_shuts_down_interrupts_what_is_left(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey, "I am", threading.Event())
+    generation, waiting = await ask(generations), await ask(generations)
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "I am")
+
+    worker.leases.draining = True
+    worker.leases.end_all()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.code) == (FinishReason.INTERRUPTED, "model_unavailable")
+    assert (await read(generations, waiting)).status is Status.WAITING
+
+
+async def test_a_worker_that_is_done_takes_what_waits(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    worker = Worker(valkey, "Me")
+    first, second, third = [await ask(generations) for _ in range(3)]
+
+    worker.runner.run(second.id)
+
+    for each in (first, second, third):
+        assert (await read(generations, each)).finish is FinishReason.STOP
+
+
+async def test_thirty_two_answers_grow_at_once(valkey: redis.Redis, url: str) -> None:
+    generations = RedisGenerations(url)
+    hold = threading.Event()
+    worker = Worker(valkey, "One", hold, " two.")
+    asked = [await ask(generations) for _ in range(32)]
+    threads = [worker.begin(each.id) for each in asked]
+    for each in asked:
+        tell(valkey, each, "One")
+    hold.set()
+    for thread in threads:
+        thread.join(20)
+
+    for each in asked:
+        assert (await read(generations, each)).text == "One two."
