@@ -1,0 +1,269 @@
+"""Messages, streams and answers over a connection that survives drops."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from random import random as fraction
+from typing import Any
+from uuid import uuid4
+
+from rtai_client.answers import Answer
+from rtai_client.errors import ConnectionClosed, Refused
+from rtai_client.link import Link
+from rtai_client.places import Frame, Place, Step
+from rtai_client.reconnecting import State
+from rtai_client.tokens import Tokens
+
+REF_LIFE_S = 270.0
+"""The server knows a `ref` for 5 minutes; sent again later, a message would be judged twice."""
+FIRST_RETRY_MS = 500
+QUEUE = 1_000
+"""Frames that an iterator of `frames` may be behind before reading stops."""
+
+
+class Client:
+    """Use it with `async with`; see README.md. `on_state` hears of every change."""
+
+    def __init__(
+        self,
+        url: str,
+        tokens: Tokens,
+        *,
+        on_state: Callable[[State], None] = lambda state: None,
+        random: Callable[[], float] = fraction,
+        ref_life_s: float = REF_LIFE_S,
+    ) -> None:
+        self._link = Link(url, tokens, self._take, self._set, random)
+        self._on_state = on_state
+        self._ref_life_s = ref_life_s
+        self._places: dict[str, Place] = {}
+        self._subscribing: dict[str, asyncio.Future[Frame]] = {}
+        self._outbox: dict[str, _Posted] = {}
+        self._answers: dict[str, Answer] = {}
+        self._readers: set[asyncio.Queue[Frame | None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
+        self._closed = ConnectionClosed(1000, "")
+
+    @property
+    def state(self) -> State:
+        """Of the connection."""
+        return self._link.state
+
+    async def __aenter__(self) -> "Client":
+        """Connects; raises ConnectionClosed if the server will never have it."""
+        self._later(self._run())
+        while self.state not in (State.OPEN, State.CLOSED):
+            self._changed.clear()
+            await self._changed.wait()
+        self._raise_if_closed()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Closes; whatever waits for an answer gets ConnectionClosed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end(ConnectionClosed(1000, "closed by this side"))
+
+    def wake(self) -> None:
+        """The network came back: tries again at once."""
+        self._link.wake()
+
+    async def subscribe(self, stream: str, recent: int = 0) -> Frame:
+        """Attaches to a stream and returns its `subscribed` frame; raises Refused."""
+        self._raise_if_closed()
+        place = self._places[stream] = Place(stream, recent)
+        waits: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        self._subscribing[stream] = waits
+        await self._send(place.request())
+        try:
+            return await waits
+        except Refused:
+            self._places.pop(stream, None)
+            raise
+
+    async def unsubscribe(self, stream: str) -> None:
+        """Detaches from a stream."""
+        if self._places.pop(stream, None) is not None:
+            await self._send({"type": "unsubscribe", "stream": stream})
+
+    async def send(self, stream: str, text: str, ref: str | None = None) -> Frame:
+        """Sends a message, again after each reconnect, until it has a verdict; returns that.
+
+        Raises Refused, also for one that is too old to be sent again without being doubled.
+        """
+        self._raise_if_closed()
+        ref = ref or uuid4().hex
+        frame = {"type": "message", "stream": stream, "ref": ref, "text": text}
+        posted = self._outbox[ref] = _Posted(frame)
+        await self._send(frame)
+        try:
+            return await posted.verdict
+        finally:
+            self._outbox.pop(ref, None)
+
+    async def remove(self, stream: str, id: str) -> None:
+        """Removes a message of one's own; a moderator any. The `removed` frame is the answer."""
+        await self._send({"type": "remove", "stream": stream, "id": id})
+
+    async def generate(self, messages: Sequence[Mapping[str, str]], **options: Any) -> Answer:
+        """Asks the assistant; `options` are the fields of the frame `generate`."""
+        self._raise_if_closed()
+        request = {"type": "generate", "ref": uuid4().hex, "messages": list(messages), **options}
+        answer = self._answers[request["ref"]] = Answer(request, self._send)
+        await self._send(request)
+        return answer
+
+    async def frames(self) -> AsyncIterator[Frame]:
+        """Everything that concerns the subscribed streams, from now on; ends with the client."""
+        queue: asyncio.Queue[Frame | None] = asyncio.Queue(QUEUE)
+        self._readers.add(queue)
+        try:
+            while (frame := await queue.get()) is not None:
+                yield frame
+        finally:
+            self._readers.discard(queue)
+
+    async def _run(self) -> None:
+        await self._end(await self._link.run())
+
+    async def _take(self, frame: Frame) -> None:
+        match frame["type"]:
+            case "welcome":
+                await self._opened()
+            case "subscribed":
+                await self._subscribed(frame)
+            case "start" | "token" | "done":
+                await self._answered(frame)
+            case "verdict":
+                self._decided(frame)
+            case "error":
+                await self._failed(frame)
+            case _:
+                await self._published(frame)
+
+    async def _opened(self) -> None:
+        for place in self._places.values():
+            await self._send(place.request())
+        now = time.monotonic()
+        for posted in list(self._outbox.values()):
+            if now - posted.since > self._ref_life_s:
+                posted.fail(Refused({"code": "unconfirmed", "detail": "Nobody knows its fate."}))
+            else:
+                await self._send(posted.frame)
+        for answer in list(self._answers.values()):
+            await self._send(answer.again())
+
+    async def _subscribed(self, frame: Frame) -> None:
+        if (place := self._places.get(frame["stream"])) is None:
+            return
+        if not place.subscribed(frame):
+            await self._deliver({"type": "reset", "stream": place.stream})
+            await self._send(place.request())
+            return
+        waits = self._subscribing.pop(place.stream, None)
+        if waits is not None and not waits.done():
+            waits.set_result(frame)
+        await self._deliver(frame)
+
+    async def _published(self, frame: Frame) -> None:
+        """A frame of a stream: passed on once and in order."""
+        place = self._places.get(frame.get("stream", ""))
+        if place is None or "offset" not in frame:
+            await self._deliver(frame)
+            return
+        step = place.take(frame)
+        if step is Step.GAP:
+            await self._send(place.request())
+        elif step is Step.NEXT:
+            await self._deliver(frame)
+
+    async def _answered(self, frame: Frame) -> None:
+        """A frame of an answer: ours by its `ref` or `id`, or one that a stream shows."""
+        ours = [
+            answer
+            for ref, answer in self._answers.items()
+            if ref == frame.get("ref") or (answer.id and answer.id == frame["id"])
+        ]
+        for answer in ours:
+            await answer.take(frame)
+            if answer.is_over:
+                self._answers.pop(answer.request["ref"], None)
+        if not ours or ours[0].request.get("stream"):
+            await self._deliver(frame)
+
+    def _decided(self, frame: Frame) -> None:
+        if (posted := self._outbox.get(frame["ref"])) is not None and not posted.verdict.done():
+            posted.verdict.set_result(frame)
+
+    async def _failed(self, frame: Frame) -> None:
+        ref, error = frame.get("ref"), Refused(frame)
+        if ref in self._outbox:
+            self._outbox[ref].fail(error)
+        elif ref in self._answers:
+            await self._answers.pop(ref).take(frame)
+        elif self._subscribing and not error.retryable:
+            # Subscriptions have no `ref`; they are answered in the order in which they were asked.
+            waits = self._subscribing.pop(next(iter(self._subscribing)))
+            waits.set_exception(error)
+        elif error.retryable:
+            self._later(self._ask_again((error.retry_after_ms or FIRST_RETRY_MS) / 1000))
+        else:
+            await self._deliver(frame)
+
+    async def _ask_again(self, seconds: float) -> None:
+        """Asks once more for subscriptions that were refused for now."""
+        await asyncio.sleep(seconds)
+        for place in [each for each in self._places.values() if not each.is_live]:
+            await self._send(place.request())
+
+    async def _deliver(self, frame: Frame) -> None:
+        for queue in list(self._readers):
+            await queue.put(frame)
+
+    async def _send(self, frame: Mapping[str, Any]) -> None:
+        """Sends if the connection is open; what matters is sent again when it is."""
+        await self._link.send(frame)
+
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end(self, error: ConnectionClosed) -> None:
+        self._closed = error
+        self._link.close()
+        for waits in self._subscribing.values():
+            if not waits.done():
+                waits.set_exception(error)
+        for posted in self._outbox.values():
+            posted.fail(error)
+        for answer in self._answers.values():
+            await answer.fail(error)
+        for queue in self._readers:
+            while queue.full():
+                queue.get_nowait()
+            queue.put_nowait(None)
+
+    def _raise_if_closed(self) -> None:
+        if self.state is State.CLOSED:
+            raise self._closed
+
+    def _set(self, state: State) -> None:
+        self._changed.set()
+        self._on_state(state)
+
+
+class _Posted:
+    """A message on its way to a verdict."""
+
+    def __init__(self, frame: Mapping[str, Any]) -> None:
+        self.frame = frame
+        self.since = time.monotonic()
+        self.verdict: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: Exception) -> None:
+        """Ends the wait."""
+        if not self.verdict.done():
+            self.verdict.set_exception(error)

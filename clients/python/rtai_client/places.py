@@ -1,0 +1,60 @@
+"""How far a client has read a stream."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Any
+
+Frame = Mapping[str, Any]
+
+
+class Step(Enum):
+    """What a frame with an offset is to its reader."""
+
+    NEXT = auto()
+    SEEN = auto()
+    GAP = auto()
+    """Something lacks before it: subscribe again from the last frame."""
+
+
+class Place:
+    """A subscription over all its connections."""
+
+    def __init__(self, stream: str, recent: int) -> None:
+        self.stream = stream
+        self.is_live = False
+        self._recent = recent
+        self._epoch = ""
+        self._last: int | None = None
+        self._asked_since = False
+        self._resynced_at: int | None = None
+
+    def request(self) -> dict[str, Any]:
+        """The `subscribe` frame that goes on from here."""
+        self.is_live = False
+        self._asked_since = self._last is not None
+        frame: dict[str, Any] = {"type": "subscribe", "stream": self.stream}
+        if self._asked_since:
+            return frame | {"since": {"epoch": self._epoch, "offset": self._last}}
+        return frame | {"recent": self._recent}
+
+    def subscribed(self, frame: Frame) -> bool:
+        """Takes the answer; False if frames were lost: forget everything and ask anew."""
+        if self._asked_since and not frame["recovered"]:
+            self._last = None
+            return False
+        if not self._asked_since and self._recent == 0:
+            self._last = frame["offset"]
+        self._epoch, self.is_live = frame["epoch"], True
+        return True
+
+    def take(self, frame: Frame) -> Step:
+        """Moves on to a frame of the stream, if it is the next one."""
+        offset, same = frame["offset"], frame["epoch"] == self._epoch
+        if same and self._last is not None and offset <= self._last:
+            return Step.SEEN
+        gap = not same or (self._last is not None and offset > self._last + 1)
+        if gap and self._resynced_at != self._last:
+            self._resynced_at = self._last
+            return Step.GAP
+        self._epoch, self._last = frame["epoch"], offset
+        return Step.NEXT

@@ -1,0 +1,386 @@
+"""The Python client against servers that misbehave, on real sockets."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from rtai_client import Client, ConnectionClosed, Refused, State, Token, TokenRefused
+
+Talk = Callable[[ServerConnection], Awaitable[None]]
+WELCOME = {"type": "welcome", "session": "s", "heartbeat_s": 25, "max_frame_bytes": 65536}
+
+
+class Tokens:
+    """Counts what was asked for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[bool] = []
+        self.error = error
+
+    async def __call__(self, fresh: bool) -> Token:
+        self.asked.append(fresh)
+        if self.error:
+            raise self.error
+        return Token(f"t{len(self.asked)}", time.time() + 600)
+
+
+async def say(socket: ServerConnection, *frames: Any) -> None:
+    await socket.send("\n".join(json.dumps(frame) for frame in frames))
+
+
+async def hear(socket: ServerConnection) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(await socket.recv())
+    return found
+
+
+def subscribed(frame: dict[str, Any], offset: int = 0, recovered: bool = True) -> dict[str, Any]:
+    place = {"epoch": "e", "offset": offset, "recovered": recovered, "running": []}
+    return {"type": "subscribed", "stream": frame["stream"], **place}
+
+
+def message(offset: int) -> dict[str, Any]:
+    place = {"stream": "lobby", "epoch": "e", "offset": offset}
+    return {"type": "message", **place, "id": f"m{offset}", "text": str(offset)}
+
+
+@asynccontextmanager
+async def served(*talks: Talk, **options: Any) -> AsyncIterator[str]:
+    """A server that has one talk with each connection, the last one with all that follow."""
+    waiting = list(talks)
+
+    async def handle(socket: ServerConnection) -> None:
+        talk = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        await say(socket, WELCOME)
+        await talk(socket)
+
+    async with serve(handle, "127.0.0.1", 0, **options) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def client(url: str, tokens: Tokens | None = None, **options: Any) -> Client:
+    return Client(url, tokens or Tokens(), random=lambda: 0, **options)
+
+
+async def silence(socket: ServerConnection) -> None:
+    await socket.wait_closed()
+
+
+async def test_states_follow_one_another_over_a_drop() -> None:
+    states: list[State] = []
+
+    async def drop(socket: ServerConnection) -> None:
+        socket.transport.abort()
+
+    async with served(drop, silence) as url, client(url, on_state=states.append):
+        while states.count(State.OPEN) < 2:
+            await asyncio.sleep(0.01)
+
+    assert states == [
+        State.CONNECTING,
+        State.OPEN,
+        State.WAITING,
+        State.CONNECTING,
+        State.OPEN,
+        State.CLOSED,
+    ]
+
+
+async def test_the_token_travels_in_a_header_and_never_in_the_address() -> None:
+    seen: list[Request] = []
+
+    async def note(socket: ServerConnection) -> None:
+        assert socket.request is not None
+        seen.append(socket.request)
+        await socket.wait_closed()
+
+    async with served(note) as url, client(url):
+        pass
+
+    assert seen[0].path == "/ws/v1/"
+    assert seen[0].headers["Authorization"] == "Bearer t1"
+    assert seen[0].headers["Sec-WebSocket-Protocol"] == "rtai.v1"
+
+
+async def test_a_message_is_sent_again_under_its_ref_until_it_has_a_verdict() -> None:
+    refs: list[str] = []
+
+    async def lose(socket: ServerConnection) -> None:
+        refs.append((await hear(socket))["ref"])
+        socket.transport.abort()
+
+    async def judge(socket: ServerConnection) -> None:
+        refs.append((await hear(socket))["ref"])
+        await say(socket, {"type": "verdict", "ref": refs[-1], "id": "1", "action": "allow"})
+        await socket.wait_closed()
+
+    async with served(lose, judge) as url, client(url) as found:
+        verdict = await found.send("lobby", "Hi")
+
+    assert verdict["action"] == "allow"
+    assert len(refs) == 2
+    assert len(set(refs)) == 1
+
+
+async def test_a_message_too_old_to_be_sent_again_is_told_to_be_unconfirmed() -> None:
+    async def lose(socket: ServerConnection) -> None:
+        await hear(socket)
+        socket.transport.abort()
+
+    async with served(lose, silence) as url, client(url, ref_life_s=0) as found:
+        with pytest.raises(Refused) as caught:
+            await found.send("lobby", "Hi")
+
+    assert caught.value.code == "unconfirmed"
+
+
+async def test_an_error_ends_its_message_and_no_other() -> None:
+    async def refuse(socket: ServerConnection) -> None:
+        first, second = await hear(socket), await hear(socket)
+        error = {"code": "rate_limited", "detail": "Slow down.", "retryable": True}
+        await say(socket, {"type": "error", "ref": first["ref"], "retry_after_ms": 9, **error})
+        await say(socket, {"type": "verdict", "ref": second["ref"], "id": "1", "action": "hold"})
+        await socket.wait_closed()
+
+    async with served(refuse) as url, client(url) as found:
+        first = asyncio.create_task(found.send("lobby", "a"))
+        second = asyncio.create_task(found.send("lobby", "b"))
+        with pytest.raises(Refused) as caught:
+            await first
+        assert (await second)["action"] == "hold"
+
+    assert (caught.value.code, caught.value.retry_after_ms) == ("rate_limited", 9)
+
+
+async def test_frames_come_once_and_in_order_over_drops_gaps_and_repeats() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def begin(socket: ServerConnection) -> None:
+        asked.append(await hear(socket))
+        await say(socket, subscribed(asked[-1]), message(1), message(2), message(2))
+        await asyncio.sleep(0.05)
+        socket.transport.abort()
+
+    async def go_on(socket: ServerConnection) -> None:
+        asked.append(await hear(socket))
+        await say(socket, subscribed(asked[-1], 3), message(3), message(6))
+        asked.append(await hear(socket))
+        await say(socket, subscribed(asked[-1], 6), message(4), message(5), message(6))
+        await socket.wait_closed()
+
+    async with served(begin, go_on) as url, client(url) as found:
+        texts: list[str] = []
+        reading = asyncio.create_task(_read(found, texts, 6))
+        await asyncio.sleep(0)
+        await found.subscribe("lobby", recent=10)
+        await reading
+
+    assert texts == ["1", "2", "3", "4", "5", "6"]
+    assert asked[0]["recent"] == 10
+    assert [each["since"]["offset"] for each in asked[1:]] == [2, 3]
+
+
+async def _read(found: Client, texts: list[str], count: int) -> None:
+    async for frame in found.frames():
+        if frame["type"] == "message":
+            texts.append(frame["text"])
+        if len(texts) == count:
+            return
+
+
+async def test_frames_lost_for_good_are_told() -> None:
+    kinds: list[str] = []
+
+    async def begin(socket: ServerConnection) -> None:
+        await say(socket, subscribed(await hear(socket), 4))
+        socket.transport.abort()
+
+    async def forgot(socket: ServerConnection) -> None:
+        await say(socket, subscribed(await hear(socket), 1, recovered=False))
+        again = await hear(socket)
+        assert "since" not in again
+        await say(socket, subscribed(again, 1), message(2))
+        await socket.wait_closed()
+
+    async with served(begin, forgot) as url, client(url) as found:
+        reading = asyncio.create_task(_kinds(found, kinds))
+        await asyncio.sleep(0)
+        await found.subscribe("lobby")
+        await reading
+
+    assert kinds == ["subscribed", "reset", "subscribed", "message"]
+
+
+async def _kinds(found: Client, kinds: list[str]) -> None:
+    async for frame in found.frames():
+        kinds.append(frame["type"])
+        if frame["type"] == "message":
+            return
+
+
+async def test_a_refused_subscription_is_told_and_not_tried_again() -> None:
+    async def refuse(socket: ServerConnection) -> None:
+        await hear(socket)
+        await say(socket, {"type": "error", "code": "not_found", "detail": "", "retryable": False})
+        await socket.wait_closed()
+
+    async with served(refuse) as url, client(url) as found:
+        with pytest.raises(Refused):
+            await found.subscribe("nowhere")
+
+
+async def test_a_subscription_refused_for_now_is_asked_for_again() -> None:
+    async def later(socket: ServerConnection) -> None:
+        await hear(socket)
+        error = {"type": "error", "code": "overloaded", "detail": "", "retryable": True}
+        await say(socket, {**error, "retry_after_ms": 10})
+        await say(socket, subscribed(await hear(socket), 7))
+        await socket.wait_closed()
+
+    async with served(later) as url, client(url) as found:
+        assert (await found.subscribe("lobby"))["offset"] == 7
+
+
+async def test_pings_are_answered() -> None:
+    pongs: list[Any] = []
+
+    async def ping(socket: ServerConnection) -> None:
+        await say(socket, {"type": "ping"})
+        pongs.append(await hear(socket))
+        await socket.close(4503, "{}")
+
+    async with served(ping) as url, client(url) as found:
+        async for _ in found.frames():
+            pass
+
+    assert pongs == [{"type": "pong"}]
+
+
+async def test_an_answer_grows_over_a_drop_without_losing_a_character() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def begin(socket: ServerConnection) -> None:
+        asked.append(await hear(socket))
+        await say(
+            socket,
+            {"type": "start", "ref": asked[0]["ref"], "id": "g", "stream": None, "model": "m"},
+            {"type": "token", "id": "g", "from": 0, "text": "Héllo"},
+        )
+        await asyncio.sleep(0.05)
+        socket.transport.abort()
+
+    async def go_on(socket: ServerConnection) -> None:
+        asked.append(await hear(socket))
+        usage = {"prompt_tokens": 1, "completion_tokens": 2}
+        await say(
+            socket,
+            {"type": "token", "id": "g", "from": 3, "text": "lo the"},
+            {"type": "token", "id": "g", "from": 9, "text": "re"},
+            {"type": "done", "id": "g", "finish_reason": "stop", "usage": usage},
+        )
+        await socket.wait_closed()
+
+    async with served(begin, go_on) as url, client(url) as found:
+        answer = await found.generate([{"role": "user", "content": "Hi"}], max_tokens=9)
+        pieces = [piece async for piece in answer]
+
+    assert "".join(pieces) == answer.text == "Héllo there"
+    assert (answer.finish_reason, answer.model) == ("stop", "m")
+    assert asked[0]["max_tokens"] == 9
+    assert asked[1] == {"type": "resume", "id": "g", "from": 5}
+
+
+async def test_an_answer_that_is_refused_raises() -> None:
+    async def refuse(socket: ServerConnection) -> None:
+        ref = (await hear(socket))["ref"]
+        error = {"code": "unsupported", "detail": "No assistant.", "retryable": False}
+        await say(socket, {"type": "error", "ref": ref, **error})
+        await socket.wait_closed()
+
+    async with served(refuse) as url, client(url) as found:
+        answer = await found.generate([{"role": "user", "content": "Hi"}])
+        with pytest.raises(Refused):
+            await answer.whole()
+
+
+async def test_an_answer_is_cancelled_by_its_ref_until_it_has_an_id() -> None:
+    heard: list[dict[str, Any]] = []
+
+    async def listen(socket: ServerConnection) -> None:
+        heard.extend([await hear(socket), await hear(socket)])
+        usage = {"prompt_tokens": 0, "completion_tokens": 0}
+        done = {"type": "done", "id": "g", "finish_reason": "cancelled", "usage": usage}
+        await say(socket, {**done, "ref": heard[0]["ref"]})
+        await socket.wait_closed()
+
+    async with served(listen) as url, client(url) as found:
+        answer = await found.generate([{"role": "user", "content": "Hi"}])
+        await answer.cancel()
+        assert await answer.whole() == ""
+
+    assert heard[1] == {"type": "cancel", "ref": heard[0]["ref"]}
+    assert answer.finish_reason == "cancelled"
+
+
+async def test_a_ban_ends_everything_that_waits() -> None:
+    async def ban(socket: ServerConnection) -> None:
+        await hear(socket)
+        await socket.close(4503, "{}")
+
+    async with served(ban) as url, client(url) as found:
+        with pytest.raises(ConnectionClosed) as caught:
+            await found.send("lobby", "Hi")
+        assert found.state is State.CLOSED
+        with pytest.raises(ConnectionClosed):
+            await found.subscribe("lobby")
+
+    assert caught.value.code == 4503
+
+
+@pytest.mark.parametrize("code", [4005, 4500])
+async def test_a_refused_token_is_replaced_by_a_fresh_one(code: int) -> None:
+    tokens = Tokens()
+
+    async def refuse(socket: ServerConnection) -> None:
+        await socket.close(code, '{"retry_after_ms":0}')
+
+    async with served(refuse, silence) as url, client(url, tokens) as found:
+        while len(tokens.asked) < 2 or found.state is not State.OPEN:
+            await asyncio.sleep(0.01)
+
+    assert tokens.asked == [False, True]
+
+
+async def test_a_handshake_refused_twice_with_401_is_for_good() -> None:
+    tokens = Tokens()
+
+    def refuse(socket: ServerConnection, request: Request) -> Response:
+        return socket.respond(HTTPStatus.UNAUTHORIZED, "no")
+
+    async with served(silence, process_request=refuse) as url:
+        with pytest.raises(ConnectionClosed) as caught:
+            async with client(url, tokens):
+                pass
+
+    assert caught.value.code == 401
+    assert tokens.asked == [False, True]
+
+
+async def test_without_a_token_there_is_no_connection() -> None:
+    tokens = Tokens(TokenRefused(401, "Unauthorized"))
+
+    async with served(silence) as url:
+        with pytest.raises(TokenRefused):
+            async with client(url, tokens):
+                pass
+
+
+async def test_a_token_is_not_shown() -> None:
+    assert "secret" not in repr(Token("secret", 1.0))
