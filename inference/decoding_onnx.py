@@ -65,7 +65,8 @@ class OnnxDecoder:
         bound = self._bind(slot, 1, len(tokens))
         bound.ids[0] = tokens
         bound.positions[0] = np.arange(start, start + len(tokens))
-        return self._run(bound, np.ones((1, start + len(tokens)), np.int64))[0]
+        last: Floats = self._run(bound, np.ones((1, start + len(tokens)), np.int64))[0]
+        return last
 
     def step(self, tokens: Sequence[int], lengths: Sequence[int]) -> Floats:
         """Reads one more token of each of the first slots, whose sequences then are so long."""

@@ -41,9 +41,15 @@ class Scheduler:
         self._batch: Batch | None = Batch(decoder, prefill_tokens)
         self._waiting: deque[Answer] = deque()
         self._changed = threading.Condition()
-        self._running = False
+        self.running = False
+        """Whether its thread runs."""
         self._admitted = 0
         """Answers that run or wait; those that ended since the last round count as well."""
+
+    @property
+    def waiting(self) -> int:
+        """How many answers wait for a slot."""
+        return len(self._waiting)
 
     def write(self, request: Request) -> Iterator[Piece | Ended]:
         """The answer's pieces; raises Overloaded where too many wait, and ModelUnavailable."""
@@ -61,8 +67,8 @@ class Scheduler:
             self._admitted += 1
             self._waiting.append(answer)
             self._changed.notify()
-            if not self._running:
-                self._running = True
+            if not self.running:
+                self.running = True
                 threading.Thread(target=self._run, name="decoder", daemon=True).start()
 
     def _run(self) -> None:
@@ -78,8 +84,8 @@ class Scheduler:
         with self._changed:
             if not self._count():
                 self._changed.wait(self._idle_s)
-            self._running = self._count() > 0
-            return self._running
+            self.running = self._count() > 0
+            return self.running
 
     def _count(self) -> int:
         """The answers that run or wait, after those left that nobody waits for."""

@@ -52,6 +52,8 @@ class Finish(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+    BLOCKED = "blocked"
+    """A server's own filter ended it: erase what was shown."""
 
 
 @dataclass(frozen=True, slots=True)
