@@ -87,7 +87,7 @@ def test_no_sexual_text_speaks_of_a_minor() -> None:
 
 
 def test_some_harmless_texts_speak_of_minors() -> None:
-    young = [t for t in TEXTS if mentions_minor(t.text) and not t.labels["harm"]]
+    young = [t for t in TEXTS if mentions_minor(t.text) and t.labels.get("harm") == 0]
     assert len(young) >= 30
 
 
@@ -107,8 +107,14 @@ def test_hateful_threats_are_violence() -> None:
 
 
 def test_harm_is_any_category_but_profanity_and_spam() -> None:
-    found = [t for t in TEXTS if t.labels["harm"] != any(t.labels.get(c) for c in CATEGORIES)]
-    assert not named(found)
+    judged = [text for text in TEXTS if "harm" in text.labels]
+    assert not named([t for t in judged if t.labels["harm"] != any(map(t.labels.get, CATEGORIES))])
+
+
+def test_harm_is_unclear_only_where_a_category_is() -> None:
+    unclear = [text for text in TEXTS if "harm" not in text.labels]
+    assert not named([text for text in unclear if set(CATEGORIES) <= set(text.labels)])
+    assert not named([text for text in unclear if any(map(text.labels.get, CATEGORIES))])
 
 
 def test_a_label_that_is_left_out_is_rare() -> None:
