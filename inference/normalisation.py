@@ -242,8 +242,9 @@ def _undisguise(match: re.Match[str]) -> Pieces | None:
     for candidate in dict.fromkeys((word, core)):
         found = read(candidate.lower())
         if found:
-            return [
-                (c, min(i, len(word) - 1)) for i, c in enumerate(found + word[len(candidate) :])
+            end = len(candidate)
+            return [(c, min(i, end - 1)) for i, c in enumerate(found)] + [
+                (c, end + i) for i, c in enumerate(word[end:])
             ]
     if _DIGIT_INSIDE.fullmatch(core) and core.lower() not in TECHNICAL and _plausible(core):
         return [(PLAIN_LEET.get(c, c), i) for i, c in enumerate(core)] + [
