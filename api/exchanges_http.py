@@ -4,7 +4,6 @@ A stream stays open for long; Django would keep a thread for each, which an even
 """
 
 import json
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl
@@ -12,18 +11,17 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 
 from api import problems
-from inference.errors import BadFrame, Forbidden, TooLarge, Unauthorized
-from streams import addresses, lifespan, origins, tickets_redis, tokens_jwt
+from inference.errors import BadFrame, TooLarge
+from streams import addresses, doors, lifespan, origins, tickets_redis
 from streams.clients import Client
+from streams.doors import Scope
 from streams.frames import MAX_FRAME_BYTES
 from streams.tokens import Claims, InvalidToken
 
-Scope: TypeAlias = Mapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
-BEARER = "bearer "
 MAX_PARAMETERS = 8
 PRIVATE: Headers = [
     (b"cache-control", b"no-store"),
@@ -51,8 +49,7 @@ class Exchange:
 
     def header(self, name: bytes) -> str:
         """A header's value; '' where there is none."""
-        values = (value for key, value in self.scope.get("headers", ()) if key == name)
-        return str(next(values, b"").decode("latin-1").strip())
+        return next(doors.header(self.scope, name), "")
 
     def query(self) -> dict[str, str]:
         """Parameters of the URL; raises BadFrame."""
@@ -84,40 +81,21 @@ class Exchange:
 
     async def claims(self, *, tickets: bool = False) -> Claims:
         """Who calls; raises InvalidToken, ExpiredToken, Forbidden or Overloaded."""
-        authorization = self.header(b"authorization")
-        if authorization[: len(BEARER)].lower() == BEARER:
-            token = authorization[len(BEARER) :].strip()
-            claims = tokens_jwt.verify(settings.RTAI_SECRETS["tokens"], token, time.time())
+        if (token := doors.bearer(self.scope)) is not None:
+            claims = self.gateway.ports.verify(token)
         elif tickets and (ticket := self.query().get("ticket")):
             async with self.gateway.ports.gate:
                 claims = await tickets_redis.redeem(settings.RTAI_REDIS_URL, ticket)
         else:
             raise InvalidToken("There is no token.")
-        self._check_origin(claims)
+        doors.check_origin(self.scope, claims, self.gateway.ports.directory)
         return claims
-
-    def _check_origin(self, claims: Claims) -> None:
-        site = self.gateway.ports.directory.site(claims.site)
-        if site is None:
-            raise Unauthorized("The token's site does not exist.")
-        origin = self.header(b"origin")
-        if origin and not origins.allowed(origin, site.allowed_origins):
-            raise Forbidden("The origin is not on the site's list.")
 
     def client(self, claims: Claims, session: str = "") -> Client:
         """The one who calls, and where from."""
         trusted = cast(addresses.Networks, settings.RTAI_TRUSTED_PROXIES)
-        address = addresses.of_scope(self.scope, trusted)
-        return Client(
-            site=claims.site,
-            user=claims.sub,
-            name=claims.name,
-            role=claims.role,
-            streams=frozenset(claims.streams),
-            session=session,
-            address=addresses.hashed(settings.RTAI_SECRETS["addresses"], address),
-            expires_ms=claims.exp * 1000,
-        )
+        secret = settings.RTAI_SECRETS["addresses"]
+        return doors.client_of(self.scope, claims, session, trusted, secret)
 
     async def start(self, status: int, headers: Headers) -> None:
         """The answer's head."""

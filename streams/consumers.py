@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from uuid import uuid4
 
@@ -11,8 +11,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from inference import metrics_prometheus as metrics
-from inference.errors import BadFrame, Overloaded, RateLimited, RtaiError
-from streams import addresses, frames, lifespan, origins, tokens_jwt
+from inference.errors import (
+    BadFrame,
+    Forbidden,
+    Overloaded,
+    RateLimited,
+    RtaiError,
+    Unauthorized,
+)
+from streams import addresses, doors, frames, lifespan
 from streams.clients import Client
 from streams.closes import Close, CloseCode, close
 from streams.outbox import Outbox
@@ -22,7 +29,6 @@ from streams.tokens import Claims, ExpiredToken, InvalidToken
 
 SUBPROTOCOL = "rtai.v1"
 TOKEN_PREFIX = "rtai.token."  # noqa: S105 (where a token begins is no secret)
-BEARER = b"bearer "
 CLOSE_S = 2.0
 """How long a close frame may take; after that the connection is dropped."""
 
@@ -111,56 +117,31 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def _client(self, gateway: "lifespan.Gateway") -> Client:
         """Who this is; raises Refused or Rejected."""
-        expired: ExpiredToken | None = None
         try:
-            claims = tokens_jwt.verify(settings.RTAI_SECRETS["tokens"], self._token(), time.time())
-        except ExpiredToken as error:
-            expired, claims = error, error.claims
-        except InvalidToken as error:
+            claims, expired = self._claims(gateway)
+            doors.check_origin(self.scope, claims, gateway.ports.directory)
+        except Unauthorized as error:
             raise Refused(401, error.detail) from error
-        self._check_origin(claims, gateway)
+        except Forbidden as error:
+            raise Refused(403, error.detail) from error
         if expired is not None:
             raise Rejected(close(CloseCode.TOKEN_EXPIRED, expired.detail, retry_after_ms=0))
         if self.subprotocols and SUBPROTOCOL not in self.subprotocols:
             raise Rejected(close(CloseCode.PROTOCOL_VIOLATED, f"Only {SUBPROTOCOL} is spoken."))
-        return self._client_of(claims)
+        trusted = cast(addresses.Networks, settings.RTAI_TRUSTED_PROXIES)
+        secret = settings.RTAI_SECRETS["addresses"]
+        return doors.client_of(self.scope, claims, uuid4().hex, trusted, secret)
 
-    def _client_of(self, claims: Claims) -> Client:
-        address = addresses.of_scope(
-            self.scope, cast(addresses.Networks, settings.RTAI_TRUSTED_PROXIES)
-        )
-        return Client(
-            site=claims.site,
-            user=claims.sub,
-            name=claims.name,
-            role=claims.role,
-            streams=frozenset(claims.streams),
-            session=uuid4().hex,
-            address=addresses.hashed(settings.RTAI_SECRETS["addresses"], address),
-            expires_ms=claims.exp * 1000,
-        )
-
-    def _token(self) -> str:
-        for each in self.subprotocols:
-            if each.startswith(TOKEN_PREFIX):
-                return each.removeprefix(TOKEN_PREFIX)
-        for value in self._headers(b"authorization"):
-            if value[: len(BEARER)].lower() == BEARER:
-                return value[len(BEARER) :].strip().decode("latin-1")
-        raise InvalidToken("There is no token.")
-
-    def _check_origin(self, claims: Claims, gateway: "lifespan.Gateway") -> None:
-        site = gateway.ports.directory.site(claims.site)
-        if site is None:
-            raise Refused(401, "The token's site does not exist.")
-        for value in self._headers(b"origin"):
-            origin = value.decode("latin-1")
-            if not origins.allowed(origin, site.allowed_origins):
-                logger.info("The origin %r is not on the list of %s", origin[:200], site.slug)
-                raise Refused(403, "The origin is not on the site's list.")
-
-    def _headers(self, name: bytes) -> Iterable[bytes]:
-        return (value for key, value in self.scope.get("headers", ()) if key == name)
+    def _claims(self, gateway: "lifespan.Gateway") -> tuple[Claims, ExpiredToken | None]:
+        """What a genuine token says, and whether its time is over; raises InvalidToken."""
+        offered = (each for each in self.subprotocols if each.startswith(TOKEN_PREFIX))
+        token = next(offered, "").removeprefix(TOKEN_PREFIX) or doors.bearer(self.scope)
+        if token is None:
+            raise InvalidToken("There is no token.")
+        try:
+            return gateway.ports.verify(token), None
+        except ExpiredToken as error:
+            return error.claims, error
 
     async def _hold(self, client: Client, gateway: "lifespan.Gateway") -> None:
         """Takes a place among the site's connections; raises Rejected."""
