@@ -9,30 +9,34 @@ import random
 import socket
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from secrets import token_hex
-from typing import Any, TypeVar
+from typing import Any
 
-from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from django.conf import settings
-from django.db import close_old_connections
 
+from generation.generations_redis import RedisGenerations
 from inference import connection_redis
 from inference import metrics_prometheus as metrics
-from inference.errors import RtaiError
 from policy import tasks
 from policy.dispatch_celery import AWAY, Dispatcher
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
 from policy.sweeper_redis import Sweeper
-from streams import endings, keys, limits_db, tokens_jwt
+from streams import endings, keys, limits_db, rounds, tokens_jwt
 from streams.admission_redis import RedisAdmission
+from streams.assistance_celery import Assistance
+from streams.attendance_redis import RedisAttendance
 from streams.audience import Audience
 from streams.closes import CloseCode, close
 from streams.crowds import Crowds
+from streams.departures import Departures
 from streams.directory_db import CachedDirectory
+from streams.following import Following, Sources
 from streams.gateways_redis import GatewayLease
+from streams.generating import Generating, Makers
 from streams.history_redis import RedisHistory
 from streams.hub import Hub
 from streams.hub_channels import ChannelBus
@@ -43,6 +47,7 @@ from streams.readiness import Readiness
 from streams.removal_redis import RedisRemoval
 from streams.sessions import Session
 from streams.sessions_redis import RedisSessions
+from streams.threads_db import in_thread as in_thread
 from streams.withdrawals import withdraw_gone
 
 TICK_S = 0.5
@@ -59,8 +64,9 @@ DRAIN_BATCHES = 20
 DRAIN_S = 5.0
 """In how many batches, and over how long, a draining gateway sends its clients away."""
 
-T = TypeVar("T")
 logger = logging.getLogger(__name__)
+_every = partial(rounds.every, AWAY)
+_tolerantly = partial(rounds.tolerantly, AWAY)
 
 
 class Gateway:
@@ -87,7 +93,20 @@ class Gateway:
         )
         self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms, count)
         self._loops: list[asyncio.Task[None]] = []
+        self._gate = asyncio.Semaphore(MAX_ASKING)
+        self.generations = RedisGenerations(url)
+        self.assistance = Assistance(url)
+        self.generating = self._make_generating()
         self.ports = self._make_ports(RedisAdmission(url), RedisRemoval(url))
+
+    def _make_generating(self) -> Generating:
+        now, gate, found = time.monotonic, self._gate, self.assistance
+        following = self.hub.companion = Following(
+            Sources(self.hub, self.bus, self.directory, self.generations, gate, now, _count_sent)
+        )
+        departures = Departures(self.generations, RedisAttendance(self._url).is_here, now)
+        makers = Makers(self.generations, found.compose, found.dispatch, found.book)
+        return Generating(following, departures, makers, gate, now)
 
     def _make_ports(self, admission: RedisAdmission, removal: RedisRemoval) -> Ports:
         return Ports(
@@ -99,13 +118,14 @@ class Gateway:
             store=self.store,
             removal=removal,
             presences=self.presences,
+            generating=self.generating,
             dispatch=self.dispatcher.put,
             verify=lambda token: tokens_jwt.verify(
                 settings.RTAI_SECRETS["tokens"], token, time.time()
             ),
             now_ms=tasks.now_ms,
             clock=time.monotonic,
-            gate=asyncio.Semaphore(MAX_ASKING),
+            gate=self._gate,
             sent=_count_sent,
         )
 
@@ -113,6 +133,7 @@ class Gateway:
         """Starts everything; raises only where the database was never read."""
         await in_thread(self.directory.refresh)
         await in_thread(limits_db.ensure_synced)
+        await _tolerantly(self.assistance.refresh, "assistants")
         await self.bus.start()
         await self.dispatcher.start()
         self._loops = [
@@ -127,6 +148,9 @@ class Gateway:
             _every(RENEW_S, self._renew, "sessions"),
             _every(RENEW_S, self.presences.bury, "presence"),
             _every(CROWDS_S, self._crowds.check, "crowds"),
+            _every(REFRESH_S, self.assistance.refresh, "assistants"),
+            _every(2.0, self.generating.check, "answers"),
+            _every(SWEEP_S, self.generating.sweep, "generations"),
         ]
 
     async def stop(self) -> None:
@@ -134,6 +158,7 @@ class Gateway:
         await endings.end(self._loops)
         await endings.finish(self.dispatcher.stop(), STOP_S)
         await self.hub.stop()
+        await self.generating.following.stop()
         await self.bus.stop()
         await _tolerantly(lambda: in_thread(self.lease.end), "lease")
         await connection_redis.async_client(self._url).aclose()
@@ -178,6 +203,8 @@ class Gateway:
                 self.hub.receive(message)
             case "user.frame" | "session.close":
                 self.audience.receive(source, message)
+            case "generation.start" | "generation.token" | "generation.done":
+                self.generating.following.receive(message)
             case "batch.done":
                 self.dispatcher.batch_done(message["batch"])
             case "probe.done":
@@ -256,35 +283,6 @@ async def _start() -> Gateway:
     made = Gateway(settings.RTAI_REDIS_URL)
     await made.start()
     return made
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Runs what blocks in a thread, with database connections that are still good."""
-
-    def run() -> T:
-        close_old_connections()
-        return work()
-
-    found: T = await sync_to_async(run, thread_sensitive=False)()
-    return found
-
-
-def _every(seconds: float, work: Callable[[], Awaitable[Any]], name: str) -> "asyncio.Task[None]":
-    async def run() -> None:
-        while True:
-            await _tolerantly(work, name)
-            await asyncio.sleep(seconds)
-
-    return asyncio.create_task(run(), name=f"gateway-{name}")
-
-
-async def _tolerantly(work: Callable[[], Awaitable[Any]], name: str) -> None:
-    try:
-        await work()
-    except (RtaiError, *AWAY) as error:
-        logger.warning("The gateway's %s will try again: %s", name, error)
-    except Exception:  # A gateway without one of its loops would fail in silence.
-        logger.exception("The gateway's %s failed and will try again", name)
 
 
 def _count_sent(kind: str, count: int) -> None:

@@ -8,6 +8,7 @@ from policy.messages import Message
 from streams.admission import Admission
 from streams.audience import Audience
 from streams.directory import Directory
+from streams.generating import Generating
 from streams.hub import Bus, Hub
 from streams.presence import Presences
 from streams.removal import Removal
@@ -27,6 +28,7 @@ class Ports:
     store: SessionStore
     removal: Removal
     presences: Presences
+    generating: Generating
     dispatch: Callable[[Message], None]
     verify: Callable[[str], Claims]
     now_ms: Callable[[], int]

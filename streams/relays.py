@@ -97,7 +97,7 @@ class Relay:
         self.subscriptions: dict[str, Subscription] = {}
         self.behind = asyncio.Event()
         self.users = 0
-        """Subscribers, those on their way included; a relay without any may be left."""
+        """Those on their way to a subscription, and those who only listen."""
         self._ahead: dict[int, Published] = {}
 
     def start(self, position: Position) -> None:

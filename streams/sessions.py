@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from inference.errors import Forbidden, NotFound, Overloaded, RtaiError, Unsupported
+from inference.errors import Forbidden, NotFound, Overloaded, RtaiError
 from streams import frames, keys, replies
 from streams.awaited import Awaited
 from streams.clients import Client
@@ -81,6 +81,7 @@ class Session:
         self.outbox.discard()
         for name in list(self.streams):
             await self._leave(name)
+        await self._ports.generating.leave(self)
         try:
             async with self._ports.gate:
                 await self._ports.store.close(self.client)
@@ -143,14 +144,15 @@ class Session:
 
     async def _serve(self, frame: Frame | Refused) -> RtaiError | None:
         if isinstance(frame, Refused):
-            self._say("error", replies.error(frame.error, frame.ref))
+            self._say("error", replies.error(frame.error, frame.ref or ""))
             return frame.error
         if isinstance(frame, frames.Pong):
             return None
         try:
             await _SERVERS[type(frame)](self, frame)
         except RtaiError as error:
-            self._say("error", replies.error(error, getattr(frame, "ref", None)))
+            named = getattr(frame, "ref", ""), getattr(frame, "id", "")
+            self._say("error", replies.error(error, *named))
             return error
         return None
 
@@ -191,7 +193,7 @@ class Session:
             if fresh:
                 async with self._ports.gate:
                     await self._ports.store.attach(self.client, frame.stream)
-            answer = partial(replies.subscribed, frame.stream)
+            answer = partial(self._subscribed, frame.stream)
             await self._ports.hub.subscribe(self, stream, frame.since, frame.recent, answer)
         except RtaiError:
             self.streams.pop(frame.stream, None)
@@ -205,6 +207,12 @@ class Session:
             # The subscription stands; late verdicts are looked for again.
             logger.info("A subscriber's mail or presence has to wait: %s", error)
 
+    def _subscribed(self, stream: str, at: frames.Position, recovered: bool) -> str:
+        generating = self._ports.generating
+        running = generating.following.enter(self, stream)
+        assistant = generating.assistant(self.site, stream)
+        return replies.subscribed(stream, at, recovered, running, assistant)
+
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
         await self.withdraw(frame.stream)
 
@@ -215,6 +223,7 @@ class Session:
 
     async def _leave(self, stream: str) -> None:
         self._ports.hub.unsubscribe(self.id, self.site, stream)
+        self._ports.generating.following.depart(self, stream)
         self._typed.pop(stream, None)
         if self.streams.pop(stream, None) is None:
             return
@@ -271,11 +280,8 @@ class Session:
             await self.withdraw(stream, Forbidden.code)
         self._say("refreshed", replies.refreshed(self.client.expires_ms))
 
-    async def _generate(self, frame: Generate) -> None:
-        raise Unsupported("This installation has no assistant.")
-
-    async def _no_generation(self, frame: Cancel | Resume) -> None:
-        raise NotFound("There is no such generation.")
+    async def _generate(self, frame: Generate | Cancel | Resume) -> None:
+        await self._ports.generating.serve(self, frame)
 
 
 _SERVERS: Mapping[type, Callable[[Session, Any], Awaitable[None]]] = {
@@ -287,6 +293,6 @@ _SERVERS: Mapping[type, Callable[[Session, Any], Awaitable[None]]] = {
     frames.AskPresence: Session._ask_presence,
     frames.Refresh: Session._refresh,
     Generate: Session._generate,
-    Cancel: Session._no_generation,
-    Resume: Session._no_generation,
+    Cancel: Session._generate,
+    Resume: Session._generate,
 }

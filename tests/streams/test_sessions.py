@@ -15,6 +15,7 @@ from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, PONG_S
 from streams.sessions import MAX_STREAMS, STALL_S, Session
 from streams.tokens import Claims, InvalidToken
+from tests.streams.answering import Assistance
 from tests.streams.fakes import (
     FakeAdmission,
     FakeBus,
@@ -56,6 +57,7 @@ class Case:
         self.hub = Hub(self.bus, self.history)
         self.audience = Audience(self.bus, self.mailboxes, self.clock.ms)
         self.bus.receive = self._receive
+        self.assistance = Assistance(self.hub, self.bus, self.directory, self.clock)
         self.ports = Ports(
             hub=self.hub,
             bus=self.bus,
@@ -65,6 +67,7 @@ class Case:
             store=self.store,
             removal=self.removal,
             presences=self.presences,
+            generating=self.assistance.generating,
             dispatch=self.dispatched.append,
             verify=self._verify,
             now_ms=self.clock.ms,
@@ -76,6 +79,8 @@ class Case:
     def _receive(self, source: str, message: Any) -> None:
         if message["type"].startswith("stream."):
             self.hub.receive(message)
+        elif message["type"].startswith("generation."):
+            self.assistance.following.receive(message)
         else:
             self.audience.receive(source, message)
 
@@ -232,7 +237,7 @@ async def test_subscribing_delivers_the_mail_after_the_answer(case: Case) -> Non
     assert [frame["type"] for frame in got] == ["subscribed", "verdict"]
     assert got[0] == {
         "type": "subscribed", "stream": "lobby", "epoch": "e1", "offset": 0,
-        "recovered": True, "running": [],
+        "recovered": True, "running": [], "assistant": None,
     }  # fmt: skip
 
 

@@ -1,0 +1,152 @@
+"""Generations in memory, with a worker in the test's hands."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from generation import keys as generation_keys
+from generation.asking import Asked, Composer
+from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
+from generation.store import Admitted, Requester
+from inference.errors import Overloaded
+from policy.messages import Author, new_id
+from streams import keys
+from streams.departures import Departures
+from streams.following import Following, Sources
+from streams.generating import Generating, Makers
+from streams.hub import Hub
+from tests.generation.answers import Book, Remembered
+from tests.streams.fakes import FakeBus, FakeClock, FakeDirectory
+
+USED = Usage(7, 3)
+
+
+class FakeGenerations:
+    """Stores as Redis does; `away` makes it raise."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, Snapshot] = {}
+        self.refs: dict[tuple[str, str, str], str] = {}
+        self.cancelled: list[str] = []
+        self.waits_again: list[str] = []
+        self.refusal: Exception | None = None
+        self.reads = 0
+        self.away = False
+
+    async def admit(self, generation: Generation, requester: Requester) -> Admitted:
+        self._check()
+        if self.refusal is not None:
+            raise self.refusal
+        key = (generation.site, requester.user, generation.ref)
+        if key in self.refs:
+            return Admitted(self.refs[key], fresh=False)
+        self.refs[key] = generation.id
+        self.stored[generation.id] = Snapshot(generation, Status.WAITING, "", None, Usage())
+        return Admitted(generation.id, fresh=True)
+
+    async def read(self, id: str) -> Snapshot | None:
+        self._check()
+        self.reads += 1
+        return self.stored.get(id)
+
+    async def running(self, site: str, stream: str) -> Sequence[Snapshot]:
+        self._check()
+        return [
+            each
+            for each in self.stored.values()
+            if each.status is Status.RUNNING
+            and (each.generation.site, each.generation.stream) == (site, stream)
+        ]
+
+    async def cancel(self, id: str) -> bool:
+        self._check()
+        self.cancelled.append(id)
+        return self.stored[id].finish is None
+
+    async def sweep(self) -> Sequence[str]:
+        self._check()
+        found, self.waits_again = self.waits_again, []
+        return found
+
+    def _check(self) -> None:
+        if self.away:
+            raise Overloaded("Generations are away.")
+
+
+@dataclass
+class Worker:
+    """Writes answers; with `lost` its announcements do not arrive."""
+
+    generations: FakeGenerations
+    bus: FakeBus
+    lost: bool = False
+
+    def start(self, id: str) -> None:
+        """The model begins."""
+        found = self._change(id, status=Status.RUNNING).generation
+        about = {"owner": found.owner.id, "ref": found.ref, "model": found.model}
+        self._announce(found, "generation.start", **about)
+
+    def write(self, id: str, text: str) -> None:
+        """The answer grows."""
+        before = self.generations.stored[id].text
+        found = self._change(id, text=before + text).generation
+        self._announce(found, "generation.token", **{"from": len(before), "text": text})
+
+    def finish(
+        self, id: str, reason: FinishReason = FinishReason.STOP, code: str = "", detail: str = ""
+    ) -> None:
+        """The answer ends."""
+        text = "" if reason is FinishReason.BLOCKED else self.generations.stored[id].text
+        end: dict[str, Any] = {"status": Status.DONE, "finish": reason, "text": text}
+        found = self._change(id, **end, usage=USED, code=code, detail=detail).generation
+        tokens = {"prompt_tokens": 7, "completion_tokens": 3}
+        told = {"finish_reason": reason.value, "length": len(text), "code": code, "detail": detail}
+        self._announce(found, "generation.done", **tokens, **told)
+
+    def answer(self, id: str, *pieces: str) -> None:
+        """A whole answer."""
+        self.start(id)
+        for piece in pieces:
+            self.write(id, piece)
+        self.finish(id)
+
+    def _change(self, id: str, **changes: Any) -> Snapshot:
+        found = self.generations.stored[id] = replace(self.generations.stored[id], **changes)
+        return found
+
+    def _announce(self, generation: Generation, kind: str, **fields: Any) -> None:
+        site, stream = generation.site, generation.stream
+        group = keys.stream_group(site, stream) if stream else generation_keys.group(generation.id)
+        about = {"type": kind, "id": generation.id, "site": site, "stream": stream or ""}
+        if not self.lost:
+            self.bus.publish(group, about | fields)
+
+
+class Assistance:
+    """What a gateway has for generations, over ports in memory."""
+
+    def __init__(self, hub: Hub, bus: FakeBus, directory: FakeDirectory, clock: FakeClock) -> None:
+        self.book = Book(site_wide=None)
+        self.generations = FakeGenerations()
+        self.worker = Worker(self.generations, bus)
+        self.dispatched: list[str] = []
+        self.present: set[str] = set()
+        self._composer = Composer(lambda: self.book, Remembered(), clock.ms, new_id)
+        gate = asyncio.Semaphore(8)
+        self.following = hub.companion = Following(
+            Sources(hub, bus, directory, self.generations, gate, clock)
+        )
+        departures = Departures(self.generations, self._is_here, clock)
+        makers = Makers(self.generations, self._compose, self._dispatch, lambda: self.book)
+        self.generating = Generating(self.following, departures, makers, gate, clock)
+
+    async def _compose(self, asked: Asked, who: Requester, author: Author) -> Generation:
+        return self._composer.compose(asked, who, author)
+
+    async def _dispatch(self, id: str) -> None:
+        self.dispatched.append(id)
+
+    async def _is_here(self, site: str, user: str) -> bool:
+        return user in self.present
