@@ -49,6 +49,10 @@ class Watcher(pieces.Watcher, Protocol):
         """It has ended, told by this worker."""
         ...
 
+    def over(self) -> None:
+        """This worker has nothing to do with it any more, whoever told its end."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:

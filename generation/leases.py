@@ -12,6 +12,8 @@ from generation.store import Work
 from inference.errors import ModelUnavailable, Overloaded
 
 LOOK_S = 0.1
+DRAIN_S = 2.0
+"""How long generations may go on once their worker was asked to stop."""
 RENEW_S = 1.0
 CANCELLED = Ending(FinishReason.CANCELLED)
 SHUTDOWN = Ending(FinishReason.INTERRUPTED, ModelUnavailable.code, "The worker was shut down.")
@@ -31,7 +33,8 @@ class Leases:
         self._renewed = 0.0
         self._thread: threading.Thread | None = None
         self.draining = False
-        """Set when this worker shall begin nothing new."""
+        """Whether this worker begins nothing new."""
+        self._drained_at = 0.0
 
     @contextmanager
     def held(self, id: str) -> Iterator[Stop]:
@@ -47,17 +50,21 @@ class Leases:
             with self._lock:
                 del self._held[id]
 
-    def end_all(self) -> None:
-        """Interrupts whatever still runs."""
-        with self._lock:
-            stops = list(self._held.values())
-        for stop in stops:
-            stop.say(SHUTDOWN)
+    def drain(self) -> None:
+        """Lets nothing new begin, and interrupts what still runs a little later.
+
+        Takes no lock: it is called where a signal arrives.
+        """
+        self._drained_at = self._clock() + DRAIN_S
+        self.draining = True
 
     def look(self) -> None:
         """Asks once what must stop, and renews all leases if it is time; raises Overloaded."""
         with self._lock:
             held = dict(self._held)
+        if self.draining and self._clock() >= self._drained_at:
+            for stop in held.values():
+                stop.say(SHUTDOWN)
         if self._clock() - self._renewed >= RENEW_S:
             told = self._work.renew(list(held))
             self._renewed = self._clock()

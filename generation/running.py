@@ -49,6 +49,8 @@ class Runner:
                 logger.warning("A generation was taken for dead while it was written")
             except Overloaded as error:
                 logger.warning("The end of a generation was left to its lease: %s", error)
+            finally:
+                self._ports.watcher.over()
 
     def _finish(self, generation: Generation, answer: Answer) -> None:
         ending = answer.write()

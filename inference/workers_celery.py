@@ -41,7 +41,7 @@ def scorer() -> Scorer:
 @functools.cache
 def heartbeat() -> Heartbeat:
     """This worker's heartbeat; it beats once the worker started it."""
-    return Heartbeat(settings.RTAI_REDIS_URL, worker_id(), _describe)
+    return Heartbeat(settings.RTAI_REDIS_URL, worker_id(), describe)
 
 
 def worker_id() -> str:
@@ -61,17 +61,23 @@ def serves(worker: Any, queue: str) -> bool:
     return queue in worker.app.amqp.queues.consume_from
 
 
+def keep_loaded() -> None:
+    """Loads the active versions, and keeps them fresh until the worker shuts down."""
+    _sync()
+    _keeper().start()
+
+
 def _begin(sender: Any = None, **_: Any) -> None:
     if serves(sender, QUEUE):
         # Loaded before the first task is taken, so that no message waits for it.
-        _sync()
+        keep_loaded()
         heartbeat().start()
-        _keeper().start()
 
 
-def _end(**_: Any) -> None:
+def _end(sender: Any = None, **_: Any) -> None:
     if _keeper().running:
         _keeper().stop()
+    if serves(sender, QUEUE):
         heartbeat().stop()
 
 
@@ -119,7 +125,8 @@ def _sync() -> None:
     _plugins().sync(_active().refresh())
 
 
-def _describe() -> Description:
+def describe() -> Description:
+    """What this process has loaded for judging, and why something is missing."""
     plugins = _plugins()
     models = {
         each.plugin.name: LoadedModel(each.version, each.provider)

@@ -14,7 +14,9 @@ import redis
 from inference import connection_redis
 
 WORKERS = "rtai:workers"
-"""Sorted set of live workers, scored by the end of their lease in milliseconds."""
+"""Sorted set of live workers that judge, scored by the end of their lease in milliseconds."""
+GENERATORS = "rtai:generation-workers"
+"""The same of those that write answers."""
 INTERVAL_S = 1.0
 BEATS_PER_LEASE = 5
 
@@ -80,17 +82,19 @@ class Heartbeat:
     A thread of its own does so, even while a batch runs. Without Redis it goes on trying.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - half of them have defaults
         self,
         url: str,
         worker_id: str,
         describe: Callable[[], Description],
         *,
+        group: str = WORKERS,
         interval_s: float = INTERVAL_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.worker_id = worker_id
         self._url = url
+        self._group = group
         self._describe = describe
         self._interval_s = interval_s
         self._lease_s = interval_s * BEATS_PER_LEASE
@@ -113,7 +117,7 @@ class Heartbeat:
             self._thread.join(self._lease_s)
         try:
             client = connection_redis.client(self._url)
-            client.zrem(WORKERS, self.worker_id)
+            client.zrem(self._group, self.worker_id)
             client.delete(worker(self.worker_id))
         except (redis.RedisError, OSError) as error:
             logger.warning("Left the list of workers to its lease: %s", error)
@@ -134,7 +138,7 @@ class Heartbeat:
         connection_redis.client(self._url).eval(
             BEAT,
             2,
-            WORKERS,
+            self._group,
             worker(self.worker_id),
             self.worker_id,
             str(int(self._lease_s * 1000)),
@@ -165,12 +169,15 @@ class Heartbeat:
             self._reachable = True
 
 
-def live_workers(client: "redis.Redis") -> list[WorkerStatus]:
-    """Workers whose lease has not ended, by id; forgets the others. Raises redis.RedisError."""
+def live_workers(client: "redis.Redis", group: str = WORKERS) -> list[WorkerStatus]:
+    """Workers of a group whose lease has not ended, by id; forgets the others.
+
+    Raises redis.RedisError.
+    """
     seconds, microseconds = client.time()
     now = seconds * 1000 + microseconds // 1000
-    client.zremrangebyscore(WORKERS, "-inf", now)
-    ids = sorted(str(id) for id in client.zrange(WORKERS, 0, -1))
+    client.zremrangebyscore(group, "-inf", now)
+    ids = sorted(str(id) for id in client.zrange(group, 0, -1))
     pipeline = client.pipeline(transaction=False)
     for id in ids:
         pipeline.hgetall(worker(id))

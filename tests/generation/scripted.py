@@ -107,6 +107,7 @@ class Notes:
     firsts: int = 0
     nexts: int = 0
     endings: list[tuple[FinishReason, Usage]] = field(default_factory=list)
+    overs: int = 0
 
     def began(self, waited_s: float) -> None:
         self.began_s.append(waited_s)
@@ -122,6 +123,9 @@ class Notes:
 
     def ended(self, reason: FinishReason, usage: Usage) -> None:
         self.endings.append((reason, usage))
+
+    def over(self) -> None:
+        self.overs += 1
 
 
 class Worker:

@@ -72,6 +72,7 @@ async def test_an_answer_is_written_to_its_end(
     assert worker.notes.shown_s == [0.5]
     assert (worker.notes.firsts, worker.notes.nexts) == (1, 2)
     assert worker.notes.endings == [(FinishReason.STOP, Usage(7, 3))]
+    assert worker.notes.overs == 1
 
 
 async def test_an_answer_at_its_longest_says_so(
@@ -436,6 +437,7 @@ async def test_a_worker_taken_for_dead_tells_nothing_more(
     assert ear.hear() == []
     assert history(valkey) == []
     assert worker.notes.endings == []
+    assert worker.notes.overs == 1
 
 
 async def test_a_worker_that_shuts_down_interrupts_what_is_left(
@@ -446,8 +448,7 @@ async def test_a_worker_that_shuts_down_interrupts_what_is_left(
     thread = worker.begin(generation.id)
     tell(valkey, generation, "I am")
 
-    worker.leases.draining = True
-    worker.leases.end_all()
+    worker.leases.drain()
     thread.join(10)
 
     found = await read(generations, generation)

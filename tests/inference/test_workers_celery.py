@@ -126,7 +126,7 @@ def test_a_worker_loads_and_beats_before_its_first_task(valkey: redis.Redis) -> 
     workers_celery._begin(SimpleNamespace(app=app))
     workers_celery.heartbeat().beat()
     (status,) = live_workers(valkey)
-    workers_celery._end()
+    workers_celery._end(SimpleNamespace(app=app))
 
     assert list(status.description.models) == ["manners"]
     assert live_workers(valkey) == []

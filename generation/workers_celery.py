@@ -1,0 +1,135 @@
+"""What a worker of the queue `generation` holds: models, what judges, and its leases.
+
+All of it is one for each process.
+"""
+
+import functools
+from typing import Any
+
+import redis
+from celery import signals
+from django.conf import settings
+
+from generation.answer import Ports
+from generation.assistants import Backend, ModelSettings
+from generation.assistants_db import assistants
+from generation.joined_scoring import JoinedScorer
+from generation.judge import Judge
+from generation.leases import Leases
+from generation.metrics_prometheus import Metrics
+from generation.running import Runner
+from generation.upstream_httpx import Upstream
+from generation.work_redis import RedisWork
+from inference import connection_redis, generators_celery, workers_celery
+from inference import metrics_prometheus as metrics
+from inference.errors import ModelUnavailable, Overloaded
+from inference.generator import Generator
+from inference.loading import NO_VERSION
+from inference.workers_redis import GENERATORS, Description, Heartbeat, LoadedModel
+from policy import tasks
+from policy.messages import Verdict
+from policy.policies_db import policies
+from policy.sinks import hand_over
+
+QUEUE = generators_celery.QUEUE
+MAX_UPSTREAMS = 64
+
+
+@functools.cache
+def runner() -> Runner:
+    """What this process writes answers with."""
+    ports = Ports(
+        work=_work(),
+        judge=Judge(JoinedScorer(workers_celery.scorer()), policies, tasks.now_ms),
+        generator=generator,
+        speak=speak,
+        watcher=Metrics(),
+        now_ms=tasks.now_ms,
+    )
+    return Runner(ports, leases())
+
+
+@functools.cache
+def leases() -> Leases:
+    """The leases of this process's generations."""
+    return Leases(_work())
+
+
+@functools.cache
+def heartbeat() -> Heartbeat:
+    """This worker's heartbeat among those that generate."""
+    return Heartbeat(
+        settings.RTAI_REDIS_URL, workers_celery.worker_id(), _describe, group=GENERATORS
+    )
+
+
+def reset() -> None:
+    """Forgets everything this process holds; for tests."""
+    for cached in (runner, leases, heartbeat, _work, _upstream):
+        cached.cache_clear()
+
+
+def generator(name: str) -> Generator:
+    """What runs a model, by its public name; raises ModelUnavailable."""
+    if (found := assistants().model(name)) is None:
+        raise ModelUnavailable(f"The model {name!r} is switched off.")
+    return generators_celery.local() if found.backend is Backend.LOCAL else _upstream(found)
+
+
+def speak(verdict: Verdict, shown: bool) -> bool:
+    """Publishes an assistant's message, and tells the other sinks; raises Overloaded."""
+    try:
+        first = tasks.publisher().speak(verdict, shown=shown)
+    except (redis.RedisError, OSError) as error:
+        raise Overloaded("Messages cannot be published now.") from error
+    if first:
+        hand_over([verdict], tasks.sinks(), _count_failure)
+    return first
+
+
+@functools.cache
+def _work() -> RedisWork:
+    return RedisWork(connection_redis.client(settings.RTAI_REDIS_URL))
+
+
+@functools.lru_cache(maxsize=MAX_UPSTREAMS)
+def _upstream(found: ModelSettings) -> Generator:
+    return Upstream(found)
+
+
+def _count_failure(sink: str) -> None:
+    metrics.SINK_FAILURES.labels(sink=sink).inc()
+
+
+def _describe() -> Description:
+    found = workers_celery.describe()
+    models, errors = dict(found.models), dict(found.errors)
+    try:
+        loaded = generators_celery.local()
+    except ModelUnavailable as error:
+        # Without a version of its own, an installation asks other servers only.
+        if NO_VERSION not in error.detail:
+            errors[generators_celery.NAME] = error.detail
+    else:
+        models[generators_celery.NAME] = LoadedModel(loaded.version, loaded.engine.provider)
+    return Description(found.pid, found.host, models, errors)
+
+
+def _begin(sender: Any = None, **_: Any) -> None:
+    if workers_celery.serves(sender, QUEUE):
+        workers_celery.keep_loaded()
+        heartbeat().start()
+
+
+def _drain(**_: Any) -> None:
+    leases().drain()
+
+
+def _end(sender: Any = None, **_: Any) -> None:
+    if workers_celery.serves(sender, QUEUE):
+        heartbeat().stop()
+
+
+signals.worker_init.connect(_begin)
+signals.worker_shutting_down.connect(_drain)
+signals.worker_shutdown.connect(_end)
