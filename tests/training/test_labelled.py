@@ -81,6 +81,12 @@ def test_no_text_is_known_to_the_generators() -> None:
     assert not named([t for t in TEXTS if key(t.text) in known and len(t.text.split()) > 2])
 
 
+def test_only_what_measures_reads_them() -> None:
+    modules = FOLDER.parent.rglob("*.py")
+    readers = {path.stem for path in modules if "training.labelled" in path.read_text()}
+    assert readers <= {"evaluate"}
+
+
 def test_no_sexual_text_speaks_of_a_minor() -> None:
     assert not named([t for t in TEXTS if t.labels.get("sexual", 1) and mentions_minor(t.text)])
     assert not any(text.labels["sexual_minors"] for text in TEXTS)
