@@ -11,6 +11,7 @@ Name = Annotated[
 ]
 Slug = Annotated[str, StringConstraints(max_length=32, pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Word = Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Called = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 StreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}$")]
 User = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")
@@ -41,12 +42,14 @@ class SiteBody(Body):
     slug: Slug
     name: Name
     allowed_origins: Annotated[list[str], Field(max_length=100)] = []
+    assistant: Called | None = None
     active: bool = True
 
 
 class SiteChange(Body):
     name: Name | None = None
     allowed_origins: Annotated[list[str], Field(max_length=100)] | None = None
+    assistant: Called | None = None
     active: bool | None = None
 
 
@@ -55,6 +58,7 @@ class SiteOut(Schema):
     name: str
     public_key: str
     allowed_origins: list[str]
+    assistant: str | None
     active: bool
     created_at: datetime
 
@@ -63,6 +67,7 @@ class StreamBody(Body):
     name: StreamName
     site: Slug | None = None
     policy: Word | None = None
+    assistant: Called | None = None
     deadline_ms: Annotated[int, Field(ge=100, le=600_000)] = 10_000
     history_frames: Annotated[int, Field(ge=0, le=100_000)] = 2_000
     history_s: Annotated[int, Field(ge=0, le=604_800)] = 600
@@ -71,6 +76,7 @@ class StreamBody(Body):
 
 class StreamChange(Body):
     policy: Word | None = None
+    assistant: Called | None = None
     deadline_ms: Annotated[int, Field(ge=100, le=600_000)] | None = None
     history_frames: Annotated[int, Field(ge=0, le=100_000)] | None = None
     history_s: Annotated[int, Field(ge=0, le=604_800)] | None = None
@@ -81,6 +87,7 @@ class StreamOut(Schema):
     site: str
     name: str
     policy: str | None
+    assistant: str | None
     deadline_ms: int
     history_frames: int
     history_s: int
