@@ -36,16 +36,26 @@ def as_active(record: ModelVersionRecord) -> ActiveVersion:
 def register_shipped(directories: Iterable[Path], url: str) -> list[str]:
     """Makes the versions in these folders known, and the newest active where none is.
 
-    May be called at every start. Returns what is wrong with folders that were left out.
+    It also takes the place of an active version whose folder is gone, as after an upgrade that
+    ships another one. May be called at every start. Returns what is wrong with folders that
+    were left out.
     """
     problems: list[str] = []
+    found: list[ModelVersionRecord] = []
     for folder in _folders(directories):
         try:
-            _register(versions.load(folder), folder, url)
+            found.append(_register(versions.load(folder), folder))
         except (BadModel, OSError) as error:
             problems.append(f"{folder.name}: {error}")
             logger.error("The shipped model version %s is left out: %s", folder.name, error)
+    for record in found:
+        _stand_in(record, url)
     return problems
+
+
+def any_is_lost() -> bool:
+    """Whether the folder of an active version is gone."""
+    return any(not _is_there(version.path) for version in active_versions().values())
 
 
 def add(
@@ -53,16 +63,17 @@ def add(
 ) -> ModelVersionRecord:
     """Verifies a version, copies it into `models_dir` as a whole, tries it, and stages it.
 
-    The same version added again changes nothing. Raises BadModel, or OSError where the folder
-    cannot be read or the copy not be written.
+    The same version added again changes nothing, unless its files were gone. Raises BadModel,
+    or OSError where the folder cannot be read or the copy not be written.
     """
     manifest = versions.load(folder)
     target = models_dir / f"{manifest.name}-{manifest.version}"
     with transaction.atomic():
-        if record := _known(manifest):
+        record = _known(manifest)
+        if record and _is_there(Path(record.path)):
             return record
         _copy(folder, target, manifest, trial)
-        record = _record(manifest, target)
+        record = _register(manifest, target)
         _bump_on_commit(url)
     return record
 
@@ -135,17 +146,33 @@ def _sortable(name: str) -> list[tuple[bool, int, str]]:
     return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
 
 
-def _register(manifest: Manifest, folder: Path, url: str) -> None:
+def _register(manifest: Manifest, folder: Path) -> ModelVersionRecord:
     with transaction.atomic():
-        if record := _known(manifest):
-            ModelVersionRecord.objects.filter(pk=record.pk).update(path=str(folder.resolve()))
-        else:
-            record = _record(manifest, folder)
-        active = ModelVersionRecord.objects.filter(plugin=record.plugin, status=Status.ACTIVE)
-        if record.status == Status.STAGED and not active.exists():
-            record.status, record.activated_at = Status.ACTIVE, timezone.now()
-            record.save()
-            _bump_on_commit(url)
+        record = _known(manifest)
+        if record is None:
+            return _record(manifest, folder)
+        record.path = str(folder.resolve())
+        record.save(update_fields=["path"])
+        return record
+
+
+def _stand_in(record: ModelVersionRecord, url: str) -> None:
+    """Makes a staged version active where its plugin has none whose folder is there."""
+    with transaction.atomic():
+        active = _locked().filter(plugin=record.plugin, status=Status.ACTIVE).first()
+        if record.status != Status.STAGED or (active and _is_there(Path(active.path))):
+            return
+        if active:
+            logger.warning("%s is gone from %s; %s takes over.", active, active.path, record)
+            active.status, active.retired_at = Status.RETIRED, timezone.now()
+            active.save()
+        record.status, record.activated_at = Status.ACTIVE, timezone.now()
+        record.save()
+        _bump_on_commit(url)
+
+
+def _is_there(folder: Path) -> bool:
+    return (folder / versions.MANIFEST).is_file()
 
 
 def _known(manifest: Manifest) -> ModelVersionRecord | None:

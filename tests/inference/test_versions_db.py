@@ -108,6 +108,63 @@ def test_a_moved_shipped_version_is_found_again(tmp_path: Path, url: str) -> Non
     assert versions_db.active_versions()["manners"].path == tmp_path / "new" / "small-1.0.0"
 
 
+def test_an_upgrade_that_removes_the_active_version_moves_to_the_shipped_one(
+    tmp_path: Path, url: str, valkey: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = small_models.version(tmp_path / "shipped" / "small-1.0.0")
+    versions_db.register_shipped([tmp_path / "shipped"], url)
+    old.rename(tmp_path / "elsewhere")
+    for number in ("1.1.0", "1.2.0"):
+        small_models.version(tmp_path / "shipped" / f"small-{number}", version=number)
+    assert versions_db.any_is_lost()
+    told = bumps(valkey)
+
+    problems = [versions_db.register_shipped([tmp_path / "shipped"], url) for _ in range(2)]
+
+    assert problems == [[], []]
+    assert [status(f"small@1.{n}.0") for n in range(3)] == ["retired", "staged", "active"]
+    assert not versions_db.any_is_lost()
+    assert bumps(valkey) == told + 1
+    assert "small@1.0.0 is gone" in caplog.text
+
+
+def test_a_version_that_the_operator_added_outlives_the_upgrade(
+    folder: Path, tmp_path: Path, url: str
+) -> None:
+    manage("add", str(folder))
+    manage("activate", "small@1.0.0")
+    small_models.version(tmp_path / "shipped" / "small-1.1.0", version="1.1.0")
+
+    versions_db.register_shipped([tmp_path / "shipped"], url)
+
+    assert (status("small@1.0.0"), status("small@1.1.0")) == ("active", "staged")
+
+
+def test_a_version_whose_files_are_gone_can_be_added_again(
+    folder: Path, tmp_path: Path, url: str
+) -> None:
+    shipped = small_models.version(tmp_path / "shipped" / "small-1.0.0")
+    versions_db.register_shipped([tmp_path / "shipped"], url)
+    shipped.rename(tmp_path / "elsewhere")
+
+    manage("add", str(folder))
+
+    assert status("small@1.0.0") == "active"
+    assert not versions_db.any_is_lost()
+
+
+def test_a_retired_version_never_stands_in(tmp_path: Path, url: str) -> None:
+    small_models.version(tmp_path / "shipped" / "small-1.0.0")
+    small_models.version(tmp_path / "other" / "small-1.1.0", version="1.1.0")
+    versions_db.register_shipped([tmp_path / "shipped", tmp_path / "other"], url)
+    versions_db.retire("small@1.1.0", url)
+    (tmp_path / "shipped" / "small-1.0.0").rename(tmp_path / "elsewhere")
+
+    versions_db.register_shipped([tmp_path / "other"], url)
+
+    assert (status("small@1.0.0"), status("small@1.1.0")) == ("active", "retired")
+
+
 def test_the_way_from_added_to_retired(folder: Path, tmp_path: Path, valkey: redis.Redis) -> None:
     assert manage("add", str(folder)) == "small@1.0.0 is staged.\n"
     assert versions_db.active_versions() == {}
