@@ -66,6 +66,11 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _LETTERS = re.compile(r"[A-Za-z]{3,}")
 _RUN = re.compile(r"([A-Za-z])\1{2,}", re.I)
 
+LONGEST_WORD = 90
+"""A tokenizer takes a word of more than 100 characters for one unknown token."""
+_PIECE = 45
+_LONG_WORD = re.compile(rf"(?<!\w)\w{{{LONGEST_WORD + 1},}}")
+
 _TOUCHED = re.compile(
     r"([A-Za-z])\1\1|[A-Za-z][0-9@$!|+(*#%]+[A-Za-z]|[0-9@$!|+(*][A-Za-z]|[A-Za-z][$*#@0-9]"
     r"|\b[A-Za-z@$]([ \t._\-*~|/,])\2?[A-Za-z0-9@$!]\2|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
@@ -79,7 +84,7 @@ _TOUCHED_WIDE = re.compile(
 def normalise(text: str) -> Normalised:
     """The text with its disguises undone."""
     offsets = range(len(text))
-    if not _TOUCHED.search(text) and (text.isascii() or not _TOUCHED_WIDE.search(text)):
+    if _is_plain(text):
         return Normalised(text, tuple(offsets))
     work = _Work(text, list(offsets))
     if not text.isascii():
@@ -91,7 +96,15 @@ def normalise(text: str) -> Normalised:
     work.apply(_SPACED, _join)
     work.apply(_LETTERS, _shorten)
     work.apply(_DISGUISED, _undisguise)
+    work.apply(_LONG_WORD, _split)
     return Normalised(work.text, tuple(work.offsets))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether no pass would find anything, told quickly."""
+    if _TOUCHED.search(text) or not (text.isascii() or not _TOUCHED_WIDE.search(text)):
+        return False
+    return len(text) <= LONGEST_WORD or not _LONG_WORD.search(text)
 
 
 class _Work:
@@ -231,6 +244,16 @@ def _kept(word: str, run: re.Match[str]) -> int:
     if letter in "ls" or (letter in "eo" and run.end() < len(word)):
         return 2
     return 1
+
+
+def _split(match: re.Match[str]) -> Pieces:
+    """An endless word in pieces that a tokenizer can read."""
+    pieces: Pieces = []
+    for place, character in enumerate(match[0]):
+        if place and place % _PIECE == 0:
+            pieces.append((" ", place))
+        pieces.append((character, place))
+    return pieces
 
 
 def _undisguise(match: re.Match[str]) -> Pieces | None:

@@ -159,3 +159,23 @@ def test_ten_thousand_characters_of_anything_are_no_burden(unit: str) -> None:
 
 def test_a_text_of_nothing_but_invisible_marks_becomes_empty() -> None:
     assert normalise("\u200b\u200e\ufeff\x00\ud83d") == Normalised("", ())
+
+
+@pytest.mark.parametrize("length", [91, 135, 1000])
+def test_an_endless_word_is_split_into_pieces_that_a_tokenizer_reads(length: int) -> None:
+    word = ("stupididiot" * 100)[:length]
+    found = normalise(f"you {word}!")
+
+    assert max(map(len, found.text.split())) <= 46
+    assert found.text.replace(" ", "") == f"you{word}!"
+    assert [f"you {word}!"[at] for at in found.offsets if at > 3][-1] == "!"
+
+
+def test_a_long_word_that_a_tokenizer_knows_how_to_read_stays_whole() -> None:
+    word = "ab" * 45
+    assert normalise(word).text == word
+
+
+def test_the_places_of_an_endless_word_never_go_back() -> None:
+    offsets = normalise("x" + "yz" * 300).offsets
+    assert list(offsets) == sorted(offsets)
