@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import redis
 
 from console.status import Live, Loaded, Worker
-from inference.workers_redis import WorkerStatus, live_workers
+from inference.workers_redis import WorkerStatus, all_workers
 from policy import keys as message_keys
 from streams import keys as stream_keys
 
@@ -24,7 +24,7 @@ def read(client: "redis.Redis", sites: Sequence[str]) -> Live:
         sessions=dict(zip(sites, counts, strict=True)),
         pending=pending,
         oldest_pending_ms=max(0, now - _accepted_ms(oldest[0])) if oldest else 0,
-        workers=tuple(_worker(each, now) for each in live_workers(client)),
+        workers=tuple(_worker(each, now) for each in all_workers(client)),
     )
 
 

@@ -5,11 +5,8 @@ from django.db import connections
 
 from generation import workers_celery
 
-EXPIRES_S = 60
-"""By then it was taken, dispatched again, or given up."""
 
-
-@shared_task(name="generation.run", queue=workers_celery.QUEUE, acks_late=False, expires=EXPIRES_S)
+@shared_task(name="generation.run", acks_late=False)
 def run(id: str) -> None:
     """Writes a generation, if it still waits.
 
@@ -19,8 +16,3 @@ def run(id: str) -> None:
         workers_celery.runner().run(id)
     finally:
         connections.close_all()  # Each of the pool's many threads has its own.
-
-
-def dispatch(id: str) -> None:
-    """Tells a worker of a generation; blocks, and raises what a broker that is away raises."""
-    run.apply_async((id,), retry=False)

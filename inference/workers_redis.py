@@ -100,6 +100,8 @@ class Heartbeat:
         self._lease_s = interval_s * BEATS_PER_LEASE
         self._clock = clock
         self._busy_since: float | None = None
+        self._idle = threading.Event()
+        self._idle.set()
         self._stopped = threading.Event()
         self._reachable = True
         self._thread: threading.Thread | None = None
@@ -126,10 +128,16 @@ class Heartbeat:
     def busy(self) -> Iterator[None]:
         """Marks the worker as busy while the block runs."""
         self._busy_since = self._clock()
+        self._idle.clear()
         try:
             yield
         finally:
+            self._idle.set()
             self._busy_since = None
+
+    def wait_idle(self, timeout_s: float) -> bool:
+        """Waits until the worker has nothing to judge; whether that came in time."""
+        return self._idle.wait(timeout_s)
 
     def beat(self) -> None:
         """Writes the worker's state once; raises redis.RedisError."""
@@ -182,6 +190,11 @@ def live_workers(client: "redis.Redis", group: str = WORKERS) -> list[WorkerStat
     for id in ids:
         pipeline.hgetall(worker(id))
     return [_status(id, found) for id, found in zip(ids, pipeline.execute(), strict=True) if found]
+
+
+def all_workers(client: "redis.Redis") -> list[WorkerStatus]:
+    """Live workers that judge, then those that write answers; raises redis.RedisError."""
+    return [*live_workers(client), *live_workers(client, GENERATORS)]
 
 
 def _status(id: str, found: Mapping[str, str]) -> WorkerStatus:

@@ -43,6 +43,13 @@ def _positive(value: str) -> int:
     return number
 
 
+def _natural(value: str) -> int:
+    number = int(value)
+    if number < 0:
+        raise ValueError
+    return number
+
+
 def _flag(value: str) -> bool:
     return {"0": False, "1": True}[value]
 
@@ -169,6 +176,20 @@ VARIABLES = {
             "cpu or cuda",
             "What runs the models; a worker that cannot have it says so and loads none.",
             _one_of("cpu", "cuda"),
+        ),
+        Variable(
+            "RTAI_GENERATION_WORKERS",
+            "1",
+            "a number from 0",
+            "Celery worker processes that write answers; 0 where other machines do.",
+            _natural,
+        ),
+        Variable(
+            "RTAI_GENERATION_CONCURRENCY",
+            "32",
+            "a number from 1",
+            "Answers that one such process writes at the same time.",
+            _positive,
         ),
         Variable(
             "RTAI_GENERATION_MEMORY_MB",

@@ -7,6 +7,10 @@ from pathlib import Path
 from rtai_project.supervisor import Program
 
 WEB = "web"
+JUDGING = "worker-"
+GENERATION = "generation-"
+WORKERS = (JUDGING, GENERATION)
+"""How the names of workers begin."""
 DRAIN_S = 20.0
 """How long clients of the server may take to leave."""
 WEB_STOP_S = DRAIN_S + 1.5
@@ -22,11 +26,25 @@ def web(server: str, host: str, port: int) -> Program:
 
 def worker(number: int, log_level: str) -> Program:
     """One Celery worker: one process, one task at a time."""
-    name = f"worker-{number}"
+    name = f"{JUDGING}{number}"
     # fmt: off
     command = (
         sys.executable, "-m", "celery", "-A", "rtai_project", "--quiet", "worker",
         "--pool", "solo", "-Q", "judge", "--hostname", f"{name}@%h", "--loglevel", log_level,
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    )
+    # fmt: on
+    return Program(name, command, {"RTAI_PROCESS": name}, WORKER_STOP_S)
+
+
+def generation_worker(number: int, concurrency: int, log_level: str) -> Program:
+    """One Celery worker that writes answers: one process, many threads."""
+    name = f"{GENERATION}{number}"
+    # fmt: off
+    command = (
+        sys.executable, "-m", "celery", "-A", "rtai_project", "--quiet", "worker",
+        "--pool", "threads", "--concurrency", str(concurrency), "-Q", "generation",
+        "--hostname", f"{name}@%h", "--loglevel", log_level,
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     )
     # fmt: on

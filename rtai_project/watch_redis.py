@@ -55,6 +55,6 @@ def read_own(client: "redis.Redis") -> dict[int, Beat]:
     host = socket.gethostname()
     return {
         worker.description.pid: Beat(worker.seen_ms, worker.busy_s)
-        for worker in workers_redis.live_workers(client)
+        for worker in workers_redis.all_workers(client)
         if worker.description.host == host
     }

@@ -100,6 +100,7 @@ def running(data_dir: Path, **environ: str) -> Iterator[Product]:
         "RTAI_DATA_DIR": str(data_dir),
         "RTAI_PORT": str(free_port()),
         "RTAI_WORKERS": "1",
+        "RTAI_GENERATION_WORKERS": "0",
         "PYTHONUNBUFFERED": "1",
     }
     product = Product(data_dir, {**inherited, **defaults, **environ})

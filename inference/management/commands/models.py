@@ -17,7 +17,7 @@ from inference.plugin import Plugin
 from inference.runtime_onnx import OnnxRuntime
 from inference.scoring import BadScores
 from inference.versions import Manifest
-from inference.workers_redis import live_workers
+from inference.workers_redis import all_workers
 
 
 class Command(BaseCommand):
@@ -71,7 +71,7 @@ def loaded_by() -> dict[str, list[str]]:
     """Workers by the tag of the version they run, with the provider; empty without Redis."""
     found: dict[str, list[str]] = {}
     try:
-        workers = live_workers(connection_redis.client(settings.RTAI_REDIS_URL))
+        workers = all_workers(connection_redis.client(settings.RTAI_REDIS_URL))
     except (redis.RedisError, OSError):
         return found
     for worker in workers:

@@ -18,7 +18,7 @@ from inference import connection_redis, registry, versions, versions_db, workers
 from inference.errors import BadModel
 from inference.models import ModelVersionRecord
 from inference.versions import ActiveVersion
-from inference.workers_redis import WorkerStatus, live_workers
+from inference.workers_redis import WorkerStatus, all_workers, live_workers
 from rtai_project import environment, keyring, migrations_db
 from rtai_project.checks import RTAI
 
@@ -101,9 +101,9 @@ def check_database() -> str:
 
 def check_workers() -> str:
     """There are workers, and none is stuck or without a model."""
-    workers = _workers()
-    if not workers:
+    if not live_workers(connection_redis.client(settings.RTAI_REDIS_URL)):
         raise Problem("No worker is alive. Is `manage.py up` running?")
+    workers = _workers()
     for worker in workers:
         if worker.busy_s >= STUCK_S:
             raise Problem(f"{worker.id} has been busy with one task for {worker.busy_s:.0f} s.")
@@ -171,7 +171,7 @@ CHECKS: dict[str, Callable[[], str]] = {
 
 
 def _workers() -> list[WorkerStatus]:
-    return live_workers(connection_redis.client(settings.RTAI_REDIS_URL))
+    return all_workers(connection_redis.client(settings.RTAI_REDIS_URL))
 
 
 def _verified(version: ActiveVersion) -> str:

@@ -94,6 +94,7 @@ class Command(BaseCommand):
             if ready.is_set():
                 ready.clear()
                 self._say([f"ready {_shown()}/"])
+                _start_generation(supervisor)
 
     def _first_run(self, data_dir: Path) -> None:
         given = _text("RTAI_API_KEY")
@@ -128,6 +129,14 @@ class Command(BaseCommand):
                 self.stderr.write(f"not ready yet: {reason}")
 
         return report
+
+
+def _start_generation(supervisor: Supervisor) -> None:
+    """The workers that write answers: last, for messages can be judged without them."""
+    concurrency = cast(int, environment.read("RTAI_GENERATION_CONCURRENCY"))
+    for number in range(1, cast(int, environment.read("RTAI_GENERATION_WORKERS")) + 1):
+        worker = programs.generation_worker(number, concurrency, _text("RTAI_LOG_LEVEL"))
+        supervisor.add(worker)
 
 
 def _text(name: str) -> str:
@@ -185,7 +194,7 @@ def _await_ready(
 
 def _end_stuck(supervisor: Supervisor, watch: Watch) -> None:
     pids = {child.pid: name for name, child in supervisor.children.items() if child.pid}
-    watch.pids = {pid for pid, name in pids.items() if name.startswith("worker-")}
+    watch.pids = {pid for pid, name in pids.items() if name.startswith(programs.WORKERS)}
     for pid, reason in watch.take().items():
         if pid in pids:
             supervisor.kill(pids[pid], reason)
@@ -195,5 +204,5 @@ def _stop(supervisor: Supervisor) -> None:
     """The server first, then the workers, Redis last: nothing stops before those who need it."""
     names = list(supervisor.children)
     supervisor.stop([name for name in names if name == programs.WEB])
-    supervisor.stop([name for name in names if name.startswith("worker-")])
+    supervisor.stop([name for name in names if name.startswith(programs.WORKERS)])
     supervisor.close()
