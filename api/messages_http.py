@@ -11,7 +11,7 @@ from api.schemas_http import MessageBody, MessageOut
 from api.visitors import clean_name
 from policy.messages import Author
 from streams import lifespan
-from streams.clients import Client
+from streams.clients import Client, service
 from streams.entry import message_of
 
 router = Router()
@@ -45,7 +45,7 @@ async def send_message(request: HttpRequest, stream: str, body: MessageBody) -> 
 
 def _author(caller: Caller, body: MessageBody) -> Author:
     if body.author is None:
-        return Author(f"service:{caller.key}", clean_name(caller.name), "service")
+        return Author(service(caller.key), clean_name(caller.name), "service")
     return Author(body.author.id, clean_name(body.author.name), "user")
 
 

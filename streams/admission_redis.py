@@ -143,7 +143,7 @@ def message_buckets(message: Message, client: Client) -> Sequence[Bucket]:
     found = {
         "site": site,
         "stream": f"{site}/{message.stream}",
-        "user": client.user and f"{site}:{client.user}",
+        "user": client.person and f"{site}:{client.person}",
         "session": client.session,
         "address": client.address and f"{site}:{client.address}",
         "api_key": client.api_key,

@@ -22,6 +22,11 @@ class Client:
     """Id of the API key that a program came with."""
 
     @property
+    def person(self) -> str:
+        """The user whom limits count; "" for a program that speaks for itself."""
+        return "" if self.api_key and self.user == service(self.api_key) else self.user
+
+    @property
     def is_moderator(self) -> bool:
         """Whether it may see scores and remove other people's messages."""
         return self.role == "moderator"
@@ -29,3 +34,8 @@ class Client:
     def may_use(self, stream: str) -> bool:
         """Whether its token grants this stream."""
         return "*" in self.streams or stream in self.streams
+
+
+def service(api_key: str) -> str:
+    """The user that a program is while it speaks for itself."""
+    return f"service:{api_key}"

@@ -130,7 +130,7 @@ class Generating:
 
 
 def _who(client: Client) -> Requester:
-    return Requester(client.site, client.user, client.session, client.address, client.api_key)
+    return Requester(client.site, client.person, client.session, client.address, client.api_key)
 
 
 def _author(client: Client) -> Author:
