@@ -17,6 +17,9 @@ from policy.messages import Author, new_id
 from streams.apps import said_in
 from streams.threads_db import in_thread
 
+EXPIRES_S = 60
+"""By then a generation was taken, dispatched again, or given up."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -50,4 +53,6 @@ class Assistance:
 
 def _run(id: str) -> None:
     # By name: a gateway needs nothing of what answers.
-    current_app.send_task("generation.run", (id,), queue="generation", retry=False)
+    current_app.send_task(
+        "generation.run", (id,), queue="generation", retry=False, expires=EXPIRES_S
+    )

@@ -8,14 +8,14 @@ from typing import Any
 from generation import keys as generation_keys
 from generation.asking import Asked, Composer
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
-from generation.store import Admitted, Requester
+from generation.store import Admitted, Generations, Requester
 from inference.errors import Overloaded
 from policy.messages import Author, new_id
 from streams import keys
 from streams.departures import Departures
 from streams.following import Following, Sources
 from streams.generating import Generating, Makers
-from streams.hub import Hub
+from streams.hub import Bus, Hub
 from tests.generation.answers import Book, Remembered
 from tests.streams.fakes import FakeBus, FakeClock, FakeDirectory
 
@@ -127,19 +127,24 @@ class Worker:
 class Assistance:
     """What a gateway has for generations, over ports in memory."""
 
-    def __init__(self, hub: Hub, bus: FakeBus, directory: FakeDirectory, clock: FakeClock) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        bus: Bus,
+        directory: FakeDirectory,
+        clock: FakeClock,
+        generations: Generations,
+    ) -> None:
         self.book = Book(site_wide=None)
-        self.generations = FakeGenerations()
-        self.worker = Worker(self.generations, bus)
         self.dispatched: list[str] = []
         self.present: set[str] = set()
         self._composer = Composer(lambda: self.book, Remembered(), clock.ms, new_id)
         gate = asyncio.Semaphore(8)
         self.following = hub.companion = Following(
-            Sources(hub, bus, directory, self.generations, gate, clock)
+            Sources(hub, bus, directory, generations, gate, clock)
         )
-        departures = Departures(self.generations, self._is_here, clock)
-        makers = Makers(self.generations, self._compose, self._dispatch, lambda: self.book)
+        departures = Departures(generations, self._is_here, clock)
+        makers = Makers(generations, self._compose, self._dispatch, lambda: self.book)
         self.generating = Generating(self.following, departures, makers, gate, clock)
 
     async def _compose(self, asked: Asked, who: Requester, author: Author) -> Generation:

@@ -11,7 +11,7 @@ from inference.errors import Overloaded, RateLimited
 from streams.departures import GRACE_S
 from streams.following import QUIET_S
 from tests.generation.answers import Book, an_assistant
-from tests.streams.answering import FakeGenerations, Worker
+from tests.streams.answering import Worker
 from tests.streams.fakes import lobby_group, turns
 from tests.streams.test_sessions import Case, Visitor
 
@@ -26,19 +26,7 @@ class Talk(Case):
     def __init__(self) -> None:
         super().__init__()
         self.assistance.book = Book()
-
-    @property
-    def generations(self) -> FakeGenerations:
-        return self.assistance.generations
-
-    @property
-    def worker(self) -> Worker:
-        return self.assistance.worker
-
-    @property
-    def last(self) -> str:
-        """The id of the generation that was asked for last."""
-        return max(self.generations.stored, default="")
+        self.worker = Worker(self.generations, self.bus)
 
     async def asked(self, visitor: Visitor, ref: str = "r", **fields: Any) -> str:
         """Asks; the generation's id."""

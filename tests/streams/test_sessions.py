@@ -15,7 +15,7 @@ from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, PONG_S
 from streams.sessions import MAX_STREAMS, STALL_S, Session
 from streams.tokens import Claims, InvalidToken
-from tests.streams.answering import Assistance
+from tests.streams.answering import Assistance, FakeGenerations
 from tests.streams.fakes import (
     FakeAdmission,
     FakeBus,
@@ -57,7 +57,10 @@ class Case:
         self.hub = Hub(self.bus, self.history)
         self.audience = Audience(self.bus, self.mailboxes, self.clock.ms)
         self.bus.receive = self._receive
-        self.assistance = Assistance(self.hub, self.bus, self.directory, self.clock)
+        self.generations = FakeGenerations()
+        self.assistance = Assistance(
+            self.hub, self.bus, self.directory, self.clock, self.generations
+        )
         self.ports = Ports(
             hub=self.hub,
             bus=self.bus,

@@ -1,0 +1,182 @@
+"""Answers that gateways and a worker share over a real Valkey."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+from channels_redis.pubsub import RedisPubSubChannelLayer
+
+from generation.generations import FinishReason, Generation, Usage
+from generation.generations_redis import RedisGenerations
+from generation.work_redis import RedisWork
+from inference import connection_redis
+from streams.hub import Hub
+from streams.hub_channels import ChannelBus
+from tests.generation.answers import Book
+from tests.streams.answering import Assistance
+from tests.streams.test_generating import QUESTION, kinds, said
+from tests.streams.test_sessions import Case, Visitor
+
+_numbers = itertools.count()
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Gateway(Case):
+    """One of several, with a bus and generations in Valkey."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        layer = RedisPubSubChannelLayer(hosts=[connection_redis.channel_host(url)], prefix="rtai")
+        self.live = ChannelBus(layer, f"gateway.{next(_numbers)}", self._hear)
+        hub = Hub(self.live, self.history)
+        self.assistance = Assistance(
+            hub, self.live, self.directory, self.clock, RedisGenerations(url)
+        )
+        self.assistance.book = Book()
+        generating = self.assistance.generating
+        self.ports = replace(self.ports, hub=hub, bus=self.live, generating=generating)
+
+    def _hear(self, source: str, message: Mapping[str, Any]) -> None:
+        if message["type"].startswith("generation."):
+            self.assistance.following.receive(message)
+
+
+@pytest.fixture
+async def gateways(url: str, valkey: redis.Redis) -> AsyncIterator[list[Gateway]]:
+    made = [Gateway(url), Gateway(url)]
+    for each in made:
+        await each.live.start()
+    yield made
+    for each in made:
+        await each.assistance.following.stop()
+        await each.live.stop()
+
+
+@pytest.fixture
+def worker(valkey: redis.Redis) -> RedisWork:
+    return RedisWork(valkey)
+
+
+async def until(
+    visitor: Visitor,
+    condition: Callable[[list[dict[str, Any]]], bool],
+    before: Sequence[dict[str, Any]] = (),
+) -> list[dict[str, Any]]:
+    """Everything a visitor hears until the condition holds for it, and for what it had before."""
+    got = list(before)
+    async with asyncio.timeout(20):
+        while not condition(got):
+            got += await visitor.read()
+            await asyncio.sleep(0.005)
+    return got
+
+
+def begin(worker: RedisWork, gateway: Gateway) -> Generation:
+    """What a worker does first with what was asked last."""
+    found = worker.claim(gateway.assistance.dispatched[-1])
+    assert found is not None
+    assert worker.start(found)
+    return found
+
+
+def is_over(got: list[dict[str, Any]]) -> bool:
+    return "done" in kinds(got)
+
+
+async def test_an_answer_goes_on_at_another_gateway_without_losing_a_character(
+    gateways: list[Gateway], worker: RedisWork
+) -> None:
+    one, other = gateways
+    ann = one.visitor(user="ann")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+    answer = begin(worker, one)
+    for place, letter in enumerate(ALPHABET[:10]):
+        worker.append(answer, place, letter)
+    got = await until(ann, lambda got: len(said(got)) >= 5)
+    await one.live.stop()  # The gateway is gone, and with it all that was on its way.
+    worker.append(answer, 10, ALPHABET[10:15])
+
+    back = other.visitor(user="ann")
+    got += await back.ask(type="resume", id=answer.id, **{"from": len(said(got))})
+    worker.append(answer, 15, ALPHABET[15:])
+    worker.finish(answer, FinishReason.STOP, Usage(1, 26))
+    got += await until(back, is_over)
+
+    assert said(got) == ALPHABET
+    assert got[-1]["usage"] == {"prompt_tokens": 1, "completion_tokens": 26}
+
+
+async def test_all_gateways_of_a_stream_tell_the_same(
+    gateways: list[Gateway], worker: RedisWork
+) -> None:
+    ann, bob = (gateway.visitor(user=name) for gateway, name in zip(gateways, "ab", strict=True))
+    for each in (ann, bob):
+        await each.ask(type="subscribe", stream="lobby")
+    await ann.ask(type="generate", ref="r", messages=QUESTION, stream="lobby")
+    answer = begin(worker, gateways[0])
+    for place, letter in enumerate(ALPHABET):
+        worker.append(answer, place, letter)
+    got = await until(bob, lambda got: len(said(got)) >= 5)
+    late = gateways[1].visitor(user="carl")
+    first, *rest = await late.ask(type="subscribe", stream="lobby")
+    worker.finish(answer, FinishReason.STOP, Usage())
+
+    assert said(await until(ann, is_over)) == said(await until(bob, is_over, got)) == ALPHABET
+    (running,) = first["running"]
+    assert len(running["text"]) >= 5
+    rest = await until(late, is_over, rest)
+    assert rest[0].get("from", 26) == len(running["text"])
+    assert running["text"] + "".join(each.get("text", "") for each in rest) == ALPHABET
+
+
+async def test_any_gateway_cancels_what_another_one_asked(
+    gateways: list[Gateway], worker: RedisWork
+) -> None:
+    one, other = gateways
+    ann, again = one.visitor(user="ann"), other.visitor(user="ann")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+    answer = begin(worker, one)
+    await again.ask(type="cancel", id=answer.id)
+
+    assert worker.append(answer, 0, "a") is None
+    worker.finish(answer, FinishReason.CANCELLED, Usage())
+    for each in (ann, again):
+        assert (await until(each, is_over))[-1]["finish_reason"] == "cancelled"
+
+
+async def test_what_was_cancelled_before_a_worker_took_it_ends_at_once(
+    gateways: list[Gateway], worker: RedisWork
+) -> None:
+    ann = gateways[0].visitor(user="ann")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+    got = await ann.ask(type="cancel", ref="r")
+
+    (done,) = await until(ann, is_over, got)
+    assert (done["ref"], done["finish_reason"]) == ("r", "cancelled")
+    assert worker.claim(gateways[0].assistance.dispatched[-1]) is None
+
+
+async def test_one_gateway_joins_a_generation_once_and_leaves_it_at_its_end(
+    gateways: list[Gateway], worker: RedisWork, valkey: redis.Redis
+) -> None:
+    one = gateways[0]
+    visitors = [one.visitor(user="ann") for _ in range(5)]
+    await visitors[0].ask(type="generate", ref="r", messages=QUESTION)
+    answer = begin(worker, one)
+    for each in visitors[1:]:
+        await each.ask(type="resume", id=answer.id, **{"from": 0})
+    group = "rtai__group__generation.*"
+    (channel,) = valkey.pubsub_channels(group)
+    assert valkey.pubsub_numsub(channel) == [(channel, 1)]
+    worker.append(answer, 0, "Hello")
+    worker.finish(answer, FinishReason.STOP, Usage())
+
+    for each in visitors:
+        assert said(await until(each, is_over)) == "Hello"
+    async with asyncio.timeout(10):
+        while valkey.pubsub_channels(group):
+            await asyncio.sleep(0.01)
