@@ -10,9 +10,11 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "connections": ("site", "user", "address"),
     "open_connections": ("site", "user", "address"),
     "generations": ("site", "stream", "user", "session", "address", "api_key"),
+    "tokens": ("site", "user", "api_key"),
 }
 """Which scopes each resource is limited by. `work` counts what judging messages costs, in tokens
-(`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts."""
+(`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts. `tokens` counts those of prompts and
+answers when a generation ends; whoever is over the limit by then waits before the next."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {
@@ -33,6 +35,8 @@ DEFAULTS: Mapping[str, str] = {
     "site.generations": "600/1m burst 100",
     "user.generations": "10/1m burst 5",
     "address.generations": "30/1m burst 15",
+    "site.tokens": "600000/1m",
+    "user.tokens": "20000/1m",
 }
 """What the first run stores; many visitors may share an address, one person is slow."""
 

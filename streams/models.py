@@ -100,7 +100,8 @@ class RateLimit(models.Model):
     """A limit on how fast (`user.messages` at `20/10s burst 40`) or how many at once.
 
     A rate without a period (`20`) is a cap, and only `open_connections` takes one.
-    `work` counts tokens of the messages' texts, at least 16 for each.
+    `work` counts tokens of the messages' texts, at least 16 for each; `tokens` those of prompts
+    and answers, when a generation ends.
     """
 
     class Resource(models.TextChoices):
@@ -109,6 +110,7 @@ class RateLimit(models.Model):
         CONNECTIONS = "connections"
         OPEN_CONNECTIONS = "open_connections"
         GENERATIONS = "generations"
+        TOKENS = "tokens"
 
     class Scope(models.TextChoices):
         SITE = "site"

@@ -102,3 +102,9 @@ def test_the_defaults_are_limits() -> None:
     assert dict(defaults()).keys() == DEFAULTS.keys()
     assert set(DEFAULTS) <= set(NAMES)
     assert str(dict(defaults())["user.messages"]) == "20/10s"
+
+
+def test_tokens_are_limited_by_rates_only() -> None:
+    assert str(check("user.tokens", "20000/1m")) == "20000/1m"
+    with pytest.raises(BadLimit, match=r"user\.tokens: expected a rate"):
+        check("user.tokens", "20000")

@@ -68,17 +68,23 @@ def test_the_defaults_are_stored_once(valkey: redis.Redis) -> None:
     assert RateLimit.objects.count() == len(DEFAULTS) - 1
 
 
-def test_an_installation_that_has_limits_gets_those_on_work_and_a_fresh_one_waits() -> None:
-    add = import_module("streams.migrations.0003_work_limits").add
+@pytest.mark.parametrize(
+    ("migration", "resource", "others"),
+    [("0003_work_limits", "work", ["address"]), ("0004_token_limits", "tokens", ["site"])],
+)
+def test_an_installation_that_has_limits_gets_the_new_ones_and_a_fresh_one_waits(
+    migration: str, resource: str, others: list[str]
+) -> None:
+    add = import_module(f"streams.migrations.{migration}").add
     RateLimit.objects.all().delete()
     add(apps, None)
     assert not RateLimit.objects.exists()
 
-    RateLimit.objects.create(scope="user", resource="work", rate="7/1s")
+    RateLimit.objects.create(scope="user", resource=resource, rate="7/1s")
     add(apps, None)
     assert {str(row): row.rate for row in RateLimit.objects.all()} == {
-        "user.work": "7/1s",
-        "address.work": DEFAULTS["address.work"],
+        f"user.{resource}": "7/1s",
+        **{f"{other}.{resource}": DEFAULTS[f"{other}.{resource}"] for other in others},
     }
 
 
