@@ -13,8 +13,9 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "tokens": ("site", "user", "api_key"),
 }
 """Which scopes each resource is limited by. `work` counts what judging messages costs, in tokens
-(`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts. `tokens` counts those of prompts and
-answers when a generation ends; whoever is over the limit by then waits before the next."""
+(`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts. `tokens`
+counts those of prompts and answers when a generation ends; whoever is over the limit by then waits
+before the next."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {
