@@ -8,6 +8,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ import httpx
 
 MAX_IDLE = 32
 KEEP_ALIVE_S = 30.0
+DRAIN_S = 0.25
 USER_AGENT = "rtai"
 
 
@@ -63,6 +65,19 @@ class Lease:
             if not self._ended:
                 self.line.cut()
 
+    def drain(self, chunks: Iterator[bytes]) -> None:
+        """Reads what is left of an answer, so that its connection may serve another; a server
+        that does not come to an end loses it."""
+        timer = threading.Timer(DRAIN_S, self.cut)
+        timer.start()
+        try:
+            for _ in chunks:
+                pass
+        except httpx.HTTPError:
+            self.cut()
+        finally:
+            timer.cancel()
+
     def end(self) -> None:
         """From here on the line belongs to others."""
         with self._lock:
@@ -70,12 +85,13 @@ class Lease:
 
 
 class Lines:
-    """The lines to one server; may be used by many threads at once."""
+    """The lines to one server; may be used by many threads at once. They close with it."""
 
     def __init__(self) -> None:
-        self._context = ssl.create_default_context()
+        self._context = httpx.create_ssl_context()
         self._lock = threading.Lock()
         self._idle: deque[Line] = deque()
+        weakref.finalize(self, _close, self._idle)
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[Lease]:
@@ -94,4 +110,9 @@ class Lines:
             if not line.is_cut and len(self._idle) < MAX_IDLE:
                 self._idle.append(line)
                 return
+        line.client.close()
+
+
+def _close(idle: deque[Line]) -> None:
+    for line in idle:
         line.client.close()

@@ -1,6 +1,5 @@
 """Writes answers with a server that speaks OpenAI's chat completions."""
 
-import functools
 import random
 import threading
 import time
@@ -12,7 +11,7 @@ import httpx
 
 from generation import upstream_requests
 from generation.assistants import ModelSettings
-from generation.lines_httpx import Line, Lines
+from generation.lines_httpx import Lease, Line, Lines
 from generation.upstream_events import BadUpstream, Delta, WholeCharacters, deltas
 from inference.errors import ModelUnavailable, RtaiError
 from inference.generator import Cancellation, Ended, Generator, Piece, Prompt, Turn
@@ -101,7 +100,7 @@ class Upstream(Generator):
             cancellation.on_cancel(lease.cut)
             try:
                 with self._response(lease.line, prompt) as response:
-                    for piece in self._pieces(prompt, response):
+                    for piece in self._pieces(prompt, response, lease):
                         if cancellation.cancelled:
                             return
                         shown = True
@@ -159,33 +158,31 @@ class Upstream(Generator):
         error = upstream_requests.refusal(status, content, wait_s)
         return _Again(error, wait_s) if status in upstream_requests.RETRIED else error
 
-    def _pieces(self, prompt: Prompt, response: httpx.Response) -> Iterator[Piece | Ended]:
+    def _pieces(
+        self, prompt: Prompt, response: httpx.Response, lease: Lease
+    ) -> Iterator[Piece | Ended]:
         whole, finish, usage, count = WholeCharacters(), None, None, 0
-        for delta in self._in_time(response):
+        chunks = response.iter_raw()
+        for delta in self._in_time(chunks):
             finish, usage = delta.finish or finish, delta.usage or usage
             if text := whole.push(delta.text):
                 count += 1
                 yield Piece(text)
         if finish is None:
             raise BadUpstream("The model's server ended its answer without a reason.")
+        lease.drain(chunks)
         yield Ended(finish, *(usage or (self.count_tokens(prompt.turns), count)))
 
-    def _in_time(self, response: httpx.Response) -> Iterator[Delta]:
+    def _in_time(self, chunks: Iterator[bytes]) -> Iterator[Delta]:
         """The events; what only keeps the connection alive does not count as the next token."""
         timeout_s = self._settings.token_timeout_s
         until = self._clock() + timeout_s
-        for delta in deltas(response.iter_raw()):
+        for delta in deltas(chunks):
             if delta is not None:
                 until = self._clock() + timeout_s
                 yield delta
             elif self._clock() > until:
                 raise _late()
-
-
-@functools.lru_cache(maxsize=64)
-def upstream(settings: ModelSettings) -> Upstream:
-    """The one for these settings, whose connections all its answers share."""
-    return Upstream(settings)
 
 
 def _meant(error: Exception, *, again: bool) -> Exception:
