@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,18 +12,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from training import verify
+from training import groups, verify
+from training.benign import benign_rows
 from training.calibrate import average_precision, calibration_error, roc_area, threshold_at
 from training.encode import numbers_of, shipped_tokenizer
 from training.handmade import handwritten
-from training.holdout import drop_held_out, is_validation
+from training.holdout import is_calibration
 from training.labels import MODERATION_LABELS, SENTIMENT_LABELS
+from training.noise import misspell
 from training.rows import Row
-from training.sources import moderation_rows
 from training.store import read_validation
 
-CHAT = ("self_dialogue", "clinc", "sgd", "goemotions_pos")
 RATES = (0.005, 0.001, 0.0003)
+MADE = ("generated", "document", "quoted", "meant")
 
 
 def arguments() -> argparse.Namespace:
@@ -84,14 +86,56 @@ def _share(flags: NDArray[np.bool_]) -> str:
     return f"{int(flags.sum())}/{len(flags)}" if len(flags) else "–"
 
 
-def chat_thresholds(scores: NDArray[np.float64]) -> list[str]:
-    """For each label the thresholds that so many harmless chat messages reach, and those at 0.5."""
-    lines = ["| label | at 0.5 | " + " | ".join(f"{rate:.2%}" for rate in RATES) + " |"]
-    lines.append("|---" * (len(RATES) + 2) + "|")
+def chat_report(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
+    """Thresholds that so many harmless messages reach, found on one half, told of the other."""
+    found_on = np.array([is_calibration(row.text) for row in rows])
+    head = " | ".join(f"{rate:.2%} | reached by" for rate in RATES)
+    lines = [f"| label | at 0.5 | {head} |", "|---" * (2 * len(RATES) + 2) + "|"]
     for column, label in enumerate(MODERATION_LABELS):
-        found = " | ".join(f"{threshold_at(scores[:, column], rate):.2f}" for rate in RATES)
-        lines.append(f"| {label} | {float((scores[:, column] >= 0.5).mean()):.2%} | {found} |")
+        own, other = scores[found_on, column], scores[~found_on, column]
+        cells = [f"{float((other >= 0.5).mean()):.2%}"]
+        for rate in RATES:
+            threshold = threshold_at(own, rate)
+            cells += [f"{threshold:.2f}", f"{float((other >= threshold).mean()):.2%}"]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    for source in sorted({row.source for row in rows}):
+        here = np.array([row.source == source for row in rows])
+        shares = [f"{float((scores[here, 0] >= t).mean()):.2%}" for t in (0.5, 0.7, 0.8, 0.9)]
+        lines.append(f"{source}: {here.sum()} texts, harm at 0.5, 0.7, 0.8, 0.9: {shares}")
     return lines
+
+
+def group_report(folder: Path) -> list[str]:
+    """How much the name of a group alone moves `toxicity` and `identity_attack`."""
+    texts = groups.sentences()
+    safe_and_harmful = {
+        name: [score(folder, [Row(text) for text in half]) for half in halves]
+        for name, halves in texts.items()
+    }
+    lines = []
+    for label in ("toxicity", "identity_attack"):
+        column = MODERATION_LABELS.index(label)
+        scores = {
+            name: (safe[:, column], harmful[:, column])
+            for name, (safe, harmful) in safe_and_harmful.items()
+        }
+        for name, area, flagged in groups.worst_first(texts, scores)[:8]:
+            lines.append(f"{label}: {name} {area:.3f}, {flagged}/{len(texts[name][0])} flagged")
+        caught = np.mean([(harmful >= 0.5).mean() for _, harmful in scores.values()])
+        lines.append(f"{label}: {float(caught):.1%} of hateful sentences caught")
+    return lines
+
+
+def spelling_report(folder: Path, rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
+    """The share of the caught texts that is still caught when some of their words are misspelt."""
+    caught = [
+        row
+        for row, values in zip(rows, scores, strict=True)
+        if row.targets.get("harm", 0.0) >= 0.5 <= values[0] and len(row.text) < 200
+    ]
+    dice = random.Random(17)
+    again = score(folder, [Row(misspell(row.text, dice)) for row in caught])
+    return [f"{float((again[:, 0] >= 0.5).mean()):.1%} of {len(caught)} caught again"]
 
 
 def handmade_report(folder: Path) -> list[str]:
@@ -111,23 +155,29 @@ def handmade_report(folder: Path) -> list[str]:
 
 def moderation_report(asked: argparse.Namespace) -> list[str]:
     """Everything that the card tells of the moderation model."""
-    rows = read_validation(asked.run)
+    rows = reported(asked.run)
     scores = score(asked.folder, rows)
-    real = [i for i, row in enumerate(rows) if not row.source.startswith("generated")]
-    everything = drop_held_out(moderation_rows(asked.data))
-    chat = [row for row in everything if row.source in CHAT and is_validation(row.text)]
+    real = [i for i, row in enumerate(rows) if not row.source.startswith(MADE)]
+    chat = benign_rows(asked.data)
     return [
         "## Real texts", *table([rows[i] for i in real], scores[real]),
         "## With unseen templates", *table(rows, scores),
         "## By source", *by_source(rows, scores),
-        f"## Harmless chat, {len(chat)} texts", *chat_thresholds(score(asked.folder, chat)),
+        f"## Harmless chat, {len(chat)} texts", *chat_report(chat, score(asked.folder, chat)),
+        "## Groups", *group_report(asked.folder),
+        "## Misspelt", *spelling_report(asked.folder, rows, scores),
         "## Written by hand", *handmade_report(asked.folder),
     ]  # fmt: skip
 
 
+def reported(run: Path) -> list[Row]:
+    """The half of the validation rows that calibration has not seen."""
+    return [row for row in read_validation(run) if not is_calibration(row.text)]
+
+
 def sentiment_report(asked: argparse.Namespace) -> list[str]:
     """Recall of each class, by source."""
-    rows = read_validation(asked.run)
+    rows = reported(asked.run)
     answers = score(asked.folder, rows).argmax(axis=1)
     truth = np.array([SENTIMENT_LABELS.index(_best(row)) for row in rows])
     lines = [

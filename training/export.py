@@ -6,6 +6,7 @@ import argparse
 import hashlib
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from training.encode import numbers_of, shipped_tokenizer, write_tokenizer
 from training.encoder import Network
 from training.fit import predict
 from training.graph import Bytes, Ending, build
+from training.holdout import is_calibration
 from training.labels import HARMLESS, MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
 from training.quantise import observe
 from training.rows import Row
@@ -29,6 +31,9 @@ KINDS = {
     "sentiment-mini": ("sentiment", SENTIMENT_LABELS, "mean"),
 }
 CARDS = Path(__file__).parents[1] / "docs" / "models"
+KINDS_OF_HARM = (
+    "self_harm", "sexual", "illicit", "threat", "violence", "identity_attack", "toxicity",
+)  # fmt: skip
 POSITIVE_SHARE = 0.3
 ENOUGH = 25
 MAX_TOKENS = 128
@@ -73,12 +78,26 @@ def _harm_blend(
     known = [i for i, row in enumerate(rows) if "harm" in row.targets]
     columns = [i for i, head in enumerate(MODERATION_HEADS) if head not in HARMLESS]
     targets = np.array([rows[i].targets["harm"] for i in known])
-    weights = balanced(targets, np.ones(len(known)), POSITIVE_SHARE)
+    weights = balanced(targets, _by_kind([rows[i] for i in known]), POSITIVE_SHARE)
     evidence = np.log1p(np.exp(np.clip(placed[np.ix_(known, columns)], -30.0, 30.0)))
     found = fit_blend(placed[known, 0], evidence, targets, weights)
     blend = np.zeros((len(MODERATION_HEADS), len(MODERATION_HEADS)), dtype=np.float32)
     blend[columns, 0] = found[1:-1]
     return float(found[0]), blend, float(found[-1])
+
+
+def _by_kind(rows: Sequence[Row]) -> NDArray[np.float64]:
+    """Weights under which each kind of harm counts by the square root of its number.
+
+    There are many insults and few texts on self-harm; `harm` is asked to notice both.
+    """
+    kinds = [max(KINDS_OF_HARM, key=lambda head: row.targets.get(head, 0.0)) for row in rows]
+    harmful = [row.targets["harm"] >= 0.5 for row in rows]
+    counts = Counter(kind for kind, yes in zip(kinds, harmful, strict=True) if yes)
+    weights = [
+        counts[kind] ** -0.5 if yes else 1.0 for kind, yes in zip(kinds, harmful, strict=True)
+    ]
+    return np.array(weights)
 
 
 def _ceilings() -> list[int]:
@@ -153,7 +172,8 @@ def convert(
 def main() -> None:
     """Calibrate, convert, verify and write."""
     asked = arguments()
-    network, rows = read_network(asked.run), read_validation(asked.run)
+    network = read_network(asked.run)
+    rows = [row for row in read_validation(asked.run) if is_calibration(row.text)]
     tokens = numbers_of([row.text for row in rows], shipped_tokenizer(), MAX_TOKENS)
     logits = predict(network, tokens)
     make = moderation_ending if asked.name == "guard-mini" else sentiment_ending

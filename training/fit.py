@@ -122,7 +122,8 @@ def fit(network: Network, data: Sequence[Encoded], loss: Loss, plan: Plan, state
 
 def _optimiser(network: Network, plan: Plan) -> torch.optim.Optimizer:
     heads = list(network.heads.parameters())
-    body = [p for name, p in network.named_parameters() if not name.startswith("heads.")]
+    named = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
+    body = [p for name, p in named if not name.startswith("heads.")]
     groups = [{"params": body, "lr": plan.rate}, {"params": heads, "lr": plan.head_rate}]
     return torch.optim.AdamW(groups, weight_decay=plan.decay, fused=True)
 

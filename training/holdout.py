@@ -60,3 +60,8 @@ def assert_none_held_out(rows: Iterable[HasText], hashes: frozenset[str] | None 
 def is_validation(text: str, share: int = 20) -> bool:
     """Whether a text belongs to the validation split: one in `share`, by its fingerprint."""
     return int(fingerprint(text), 16) % share == 0
+
+
+def is_calibration(text: str) -> bool:
+    """Whether a validation text serves calibration; the other half serves the figures."""
+    return int(fingerprint(text), 16) // 20 % 2 == 0

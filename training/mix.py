@@ -9,6 +9,7 @@ from pathlib import Path
 
 from training import generate
 from training.contrast import introduced, lexicon_rows, mixed, swapped
+from training.documents import documents, quoted
 from training.holdout import drop_held_out, is_validation
 from training.noise import misspell, recase
 from training.rows import Row, capped
@@ -17,7 +18,8 @@ from training.sources import MODERATION_CAPS
 BENIGN = ("self_dialogue", "clinc", "goemotions_pos", "civil_weak_neg", "coconot_contrast")
 VALIDATION_CAP = 400
 SWAPPED, INTRODUCED, MIXED = 6000, 2500, 9000
-MISSPELT, RECASED = 0.12, 0.08
+DOCUMENTS, QUOTED = 14000, 12000
+MISSPELT, RECASED = 0.15, 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ def training_mix(rows: Sequence[Row], data: Path, seed: int, shares: Shares) -> 
         *swapped(real, round(SWAPPED * shares.real), seed),
         *introduced(benign, round(INTRODUCED * shares.real), seed),
         *mixed([*benign, *safe[:6000]], harmful, round(MIXED * shares.real), seed),
+        *documents(made, round(DOCUMENTS * shares.made), seed),
+        *quoted(made, round(QUOTED * shares.made), seed),
         *lexicon_rows(data, seed),
     ]
     everything = [row for row in drop_held_out([*real, *made, *extra]) if row.text.strip()]
@@ -64,4 +68,5 @@ def validation_mix(rows: Sequence[Row], seed: int) -> list[Row]:
     caps = {row.source: VALIDATION_CAP for row in unseen}
     caps |= {name: 0 for name, cap in MODERATION_CAPS.items() if cap == 0}
     made = drop_held_out(generate.generate(seed, 0.06, validation=True))
-    return [*capped(unseen, caps, seed), *made]
+    longer = [*documents(made, VALIDATION_CAP, seed), *quoted(made, VALIDATION_CAP, seed)]
+    return [*capped(unseen, caps, seed), *made, *drop_held_out(longer)]

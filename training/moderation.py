@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from training import fit as learning
 from training.encode import encode
 from training.encoder import start_network
@@ -14,6 +18,7 @@ from training.labels import BOOST, IMPORTANCE, MODERATION_HEADS
 from training.mix import Shares, training_mix, validation_mix
 from training.rows import Row
 from training.sources import moderation_rows
+from training.start_onnx import restore
 from training.store import read_weights, write_run
 
 
@@ -24,13 +29,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and result")
     parser.add_argument("--limit", type=int, default=0, help="so many rows an epoch only")
     parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--start", type=Path, help="finished run or checkpoint to go on from")
+    parser.add_argument("--start", type=Path, help="run, checkpoint or model.onnx to go on from")
+    parser.add_argument("--frozen-words", action="store_true", help="leave the word table alone")
     parser.add_argument("--rate", type=float, default=1.5e-4, help="highest learning rate")
     parser.add_argument("--real", type=float, default=1.0, help="share of the real rows an epoch")
     parser.add_argument("--made", type=float, default=0.6, help="share of the generated rows")
     parser.add_argument("--minutes", type=float, default=0.0, help="time allowed; 0: no limit")
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--tokens", type=int, default=96, help="longest text in tokens")
+    parser.add_argument("--tokens", type=int, default=128, help="longest text in tokens")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=17)
     return parser.parse_args()
@@ -45,6 +51,13 @@ def epoch(rows: list[Row], asked: argparse.Namespace, number: int) -> Encoded:
     return encode(mix, MODERATION_HEADS, asked.tokens, IMPORTANCE, BOOST)
 
 
+def start_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a run or checkpoint, or of a shipped model."""
+    if path.suffix != ".onnx":
+        return read_weights(path)
+    return {name: torch.tensor(np.array(value)) for name, value in restore(path).items()}
+
+
 def main() -> None:
     """Load, train, and leave network and validation rows for the exporter."""
     asked = arguments()
@@ -54,7 +67,8 @@ def main() -> None:
     print(f"{len(rows)} rows, {len(validation)} of them for validation")
     network = start_network(len(MODERATION_HEADS))
     if asked.start:
-        network.load_state_dict(read_weights(asked.start))
+        network.load_state_dict(start_weights(asked.start))
+    network.words.weight.requires_grad_(not asked.frozen_words)
     plan = learning.Plan(
         epochs=asked.epochs,
         batch=asked.batch,

@@ -9,9 +9,11 @@ from training.labels import complete
 from training.rows import Row, read
 
 MODERATION_CAPS = {
-    "self_dialogue": 9000, "clinc": 7000, "sgd": 1500, "goemotions_pos": 9000, "davidson": 12000,
-    "jigsaw_detox": 28000, "civil_toxic_spans": 13000, "civil_weak_neg": 9000, "hateval": 6000,
-    "sms": 4500, "cold": 0, "gahd": 0, "germeval2018": 0, "aart": 2000, "sap200": 900,
+    "self_dialogue": 5000, "clinc": 8000, "sgd": 0, "goemotions_pos": 4500, "davidson": 4000,
+    "jigsaw_detox": 10000, "jigsaw_5k": 4000, "civil_toxic_spans": 5000, "civil_weak_neg": 4000,
+    "hateval": 2500, "olid": 8000, "edos": 2500, "eacl_misogyny": 1500, "fox_news": 1000,
+    "safetext": 1000, "sms": 3000, "adversarial_nibbler": 1000, "aart": 800, "sap200": 400,
+    "cold": 0, "gahd": 0, "germeval2018": 0,
 }  # fmt: skip
 """Rows of each source in one epoch: benign chat and news comments would drown the rest."""
 

@@ -18,7 +18,10 @@ from training.labels import MODERATION_HEADS, mentions_minor
 from training.rows import Row
 
 FOLDER = Path(__file__).parent
-FILES = ("threats", "hate", "sexual", "selfharm", "violence", "illicit", "spam", "prose", "subtle")
+FILES = (
+    "threats", "hate", "sexual", "selfharm", "violence", "illicit", "spam", "prose", "subtle",
+    "menace", "peoples", "adult", "despair", "bodies", "requests", "everyday",
+)  # fmt: skip
 _HEADER = re.compile(r"\[([^|\]]+)\|([^|\]]+)\|([^|\]]*)(?:\|([^\]]*))?\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 _SPACES = re.compile(r"\s+(?=[\s,.!?])|^\s+|\s+$")
