@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from inference import versions
+from inference.decoder_format import Marks
 from inference.errors import BadModel, ModelUnavailable
-from tests.inference import small_models
+from inference.generator import Role
+from tests.inference import small_decoders, small_models
 
 
 def test_a_whole_folder_loads_and_its_tag_names_the_digest(tmp_path: Path) -> None:
@@ -134,3 +136,82 @@ def test_the_shipped_models_are_whole() -> None:
     assert {"guard-mini@1.0.0", "sentiment-mini@1.0.0"} <= refs
     for folder in folders:
         assert json.loads((folder / "manifest.json").read_text())["licence"]
+
+
+def test_a_decoders_folder_loads(tmp_path: Path) -> None:
+    manifest = versions.load(small_decoders.version(tmp_path))
+
+    assert manifest.labels == ()
+    found = versions.check_decoder(manifest, "llm")
+    assert (found.layers, found.kv_heads, found.head_dim) == (2, 2, 16)
+    assert found.template[Role.USER] == Marks("<|user|>", "<|end|>")
+    assert (found.stop_tokens, found.start) == (("<|end|>",), "")
+
+
+def test_a_version_that_scores_is_no_decoder(tmp_path: Path) -> None:
+    manifest = versions.load(small_models.version(tmp_path, plugin="llm"))
+
+    with pytest.raises(BadModel, match="has no decoder"):
+        versions.check_decoder(manifest, "llm")
+    with pytest.raises(BadModel, match="made for 'llm'"):
+        versions.check_decoder(manifest, "other")
+
+
+TEMPLATE = small_decoders.decoder()["template"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({"layers": None}, "decoder must be an object with layers", id="a field less"),
+        pytest.param({"colour": "red"}, "without colour", id="a field more"),
+        pytest.param({"layers": 0}, r"decoder\.layers must be a number from 1", id="no layer"),
+        pytest.param({"layers": True}, r"decoder\.layers", id="a boolean"),
+        pytest.param({"layers": 2.0}, r"decoder\.layers", id="a fraction"),
+        pytest.param({"kv_heads": 100_000}, r"decoder\.kv_heads", id="too many heads"),
+        pytest.param({"head_dim": "16"}, r"decoder\.head_dim", id="a text"),
+        pytest.param({"context": 10**9}, r"decoder\.context", id="too long a context"),
+        pytest.param({"vocab": -1}, r"decoder\.vocab", id="a negative number"),
+        pytest.param({"template": []}, r"decoder\.template must be", id="no template"),
+        pytest.param(
+            {"template": {**TEMPLATE, "tool": ["", ""]}}, r"decoder\.template", id="another role"
+        ),
+        pytest.param(
+            {"template": {**TEMPLATE, "user": "<|user|>"}}, r"template\.user", id="one mark"
+        ),
+        pytest.param(
+            {"template": {**TEMPLATE, "user": ["a", 7]}}, r"template\.user", id="a mark of a kind"
+        ),
+        pytest.param(
+            {"template": {**TEMPLATE, "user": ["a" * 201, ""]}}, r"template\.user", id="a long mark"
+        ),
+        pytest.param({"stop_tokens": []}, r"decoder\.stop_tokens", id="no end"),
+        pytest.param({"stop_tokens": [""]}, r"decoder\.stop_tokens", id="an empty end"),
+        pytest.param({"stop_tokens": ["x"] * 33}, r"decoder\.stop_tokens", id="too many ends"),
+        pytest.param({"stop_tokens": "<|end|>"}, r"decoder\.stop_tokens", id="a text for a list"),
+        pytest.param({"start": 7}, r"decoder\.start", id="a start of a kind"),
+    ],
+)
+def test_a_decoder_that_is_not_described_right_is_refused(
+    changes: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    small_decoders.version(tmp_path, decoder=small_decoders.decoder(**changes))
+
+    with pytest.raises(BadModel, match=said):
+        versions.load(tmp_path)
+
+
+@pytest.mark.parametrize("decoder", [7, None, [], "x"])
+def test_a_decoder_that_is_no_object_is_refused(decoder: object, tmp_path: Path) -> None:
+    small_decoders.version(tmp_path)
+    found = json.loads((tmp_path / "manifest.json").read_text()) | {"decoder": decoder}
+
+    with pytest.raises(BadModel, match="decoder must be an object"):
+        versions.parse(json.dumps(found).encode())
+
+
+def test_a_decoder_has_no_labels(tmp_path: Path) -> None:
+    small_decoders.version(tmp_path, labels=["kind"])
+
+    with pytest.raises(BadModel, match="labels must be an empty list"):
+        versions.load(tmp_path)
