@@ -8,6 +8,7 @@ from generation.assistants import Assistant, AssistantBook, ModelSettings
 from generation.generations import Generation, OnDisconnect
 from generation.memory import Memory
 from generation.store import Requester
+from generation.triggers import without_mention
 from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
 from inference.generator import Role, Sampling, Turn
 from policy.messages import Author
@@ -92,6 +93,8 @@ class Composer:
         """The site's prompt, the client's own, as much memory as fits, and what was asked."""
         systems = [turn for turn in asked.turns if turn.role == Role.SYSTEM]
         spoken = [turn for turn in asked.turns if turn.role != Role.SYSTEM]
+        said = without_mention(spoken[-1].content, assistant.mention)
+        spoken[-1] = Turn(Role.USER, said)
         if assistant.system_prompt:
             systems.insert(0, Turn(Role.SYSTEM, assistant.system_prompt))
         budget = min(assistant.memory_tokens, room - memory.tokens([*systems, *spoken]))

@@ -32,12 +32,17 @@ class RedisGenerations:
     async def admit(self, generation: Generation, requester: Requester) -> Admitted:
         """See `generation.store.Generations`."""
         arguments = self._arguments(generation, requester)
-        outcome, *rest = await self._run(scripts_redis.ADMIT, [], [msgpack.packb(arguments)])
-        if outcome == "full":
-            raise Overloaded(FULL, retry_after_ms=1_000)
-        if outcome == "limited":
-            raise limited(rest[0], rest[1])
-        return Admitted(rest[0], outcome == "fresh")
+        return _admitted(await self._run(scripts_redis.ADMIT, [], [msgpack.packb(arguments)]))
+
+    def admit_sync(self, generation: Generation, requester: Requester) -> Admitted:
+        """The same for callers without an event loop."""
+        script = connection_redis.client(self._url).register_script(scripts_redis.ADMIT)
+        arguments = self._arguments(generation, requester)
+        try:
+            found = script([], [msgpack.packb(arguments)])
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+        return _admitted(cast(list[Any], found))
 
     async def read(self, id: str) -> Snapshot | None:
         """See `generation.store.Generations`."""
@@ -85,7 +90,7 @@ class RedisGenerations:
             "id": generation.id,
             "fields": fields,
             "deadline_ms": generation.deadline_ms,
-            "ref_key": generation.ref and keys.ref(site, requester.user, generation.ref),
+            "ref_key": generation.ref and keys.ref(site, generation.owner.id, generation.ref),
             "most": self._max_waiting,
             "names": [bucket.name for bucket in buckets],
             "buckets": [bucket.key for bucket in buckets],
@@ -100,6 +105,15 @@ class RedisGenerations:
             return await script(names, arguments)
         except (redis.RedisError, OSError) as error:
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
+
+
+def _admitted(found: Sequence[Any]) -> Admitted:
+    outcome, *rest = found
+    if outcome == "full":
+        raise Overloaded(FULL, retry_after_ms=1_000)
+    if outcome == "limited":
+        raise limited(rest[0], rest[1])
+    return Admitted(rest[0], outcome == "fresh")
 
 
 def _buckets(requester: Requester, stream: str | None) -> Iterator[Bucket]:

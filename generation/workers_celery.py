@@ -9,13 +9,17 @@ from typing import Any
 import redis
 from celery import signals
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from generation.answer import Ports
+from generation.asking import Composer
 from generation.assistants import Backend, ModelSettings
 from generation.assistants_db import assistants
+from generation.generations_redis import RedisGenerations
 from generation.joined_scoring import JoinedScorer
 from generation.judge import Judge
 from generation.leases import Leases
+from generation.memory_redis import RedisMemory, SaidIn
 from generation.metrics_prometheus import Metrics
 from generation.running import Runner
 from generation.upstream_httpx import Upstream
@@ -27,7 +31,7 @@ from inference.generator import Generator
 from inference.loading import NO_VERSION
 from inference.workers_redis import GENERATORS, Description, Heartbeat, LoadedModel
 from policy import tasks
-from policy.messages import Verdict
+from policy.messages import Verdict, new_id
 from policy.policies_db import policies
 from policy.sinks import hand_over
 
@@ -50,6 +54,20 @@ def runner() -> Runner:
 
 
 @functools.cache
+def composer() -> Composer:
+    """What assistants are asked with."""
+    said_in: SaidIn = import_string(settings.RTAI_SAID_IN)()
+    memory = RedisMemory(connection_redis.client(settings.RTAI_REDIS_URL), said_in)
+    return Composer(assistants, memory, tasks.now_ms, new_id)
+
+
+@functools.cache
+def generations() -> RedisGenerations:
+    """Where generations are admitted."""
+    return RedisGenerations(settings.RTAI_REDIS_URL)
+
+
+@functools.cache
 def leases() -> Leases:
     """The leases of this process's generations."""
     return Leases(_work())
@@ -65,7 +83,7 @@ def heartbeat() -> Heartbeat:
 
 def reset() -> None:
     """Forgets everything this process holds; for tests."""
-    for cached in (runner, leases, heartbeat, _work, _upstream):
+    for cached in (runner, composer, generations, leases, heartbeat, _work, _upstream):
         cached.cache_clear()
 
 

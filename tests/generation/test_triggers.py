@@ -3,7 +3,7 @@
 import pytest
 
 from generation.assistants import Assistant, Trigger
-from generation.triggers import answerable, calls, mentions
+from generation.triggers import answerable, calls, mentions, without_mention
 from policy.messages import Author
 from policy.policy import Action
 from tests.builders import a_message, a_verdict
@@ -26,6 +26,21 @@ def test_what_only_looks_like_a_mention_is_none(text: str) -> None:
 
 def test_a_mention_after_a_word_that_holds_it_is_found() -> None:
     assert mentions("me@assistant or @assistant", "@Assistant")
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("@Assistant, how are you?", "how are you?"),
+        ("How are you, @assistant?", "How are you, ?"),
+        ("Hi @Assistant: why", "Hi why"),
+        ("@Assistant", "@Assistant"),
+        ("İ @assistant why", "İ why"),
+        ("nobody", "nobody"),
+    ],
+)
+def test_the_model_is_not_told_its_name(text: str, left: str) -> None:
+    assert without_mention(text, "@Assistant") == left
 
 
 def test_an_assistant_never_answers_an_assistant() -> None:

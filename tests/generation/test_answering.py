@@ -1,0 +1,23 @@
+"""Answers that nobody asked for by frame."""
+
+from generation.answering import answer_to
+from generation.asking import Composer
+from inference.generator import Role, Turn
+from tests.builders import a_message
+from tests.generation.answers import NOW_MS, Book, Remembered
+
+
+def test_a_message_is_answered_in_its_stream_for_its_author_under_one_ref() -> None:
+    memory = Remembered(stream=[Turn(Role.USER, "It rains.")])
+    composer = Composer(Book, memory, lambda: NOW_MS, lambda now: "id")
+    message = a_message(text="@Assistant does it?", session="s1")
+
+    generation, who = answer_to(message, composer)
+    again, _ = answer_to(message, composer)
+
+    assert (generation.stream, generation.owner) == ("lobby", message.author)
+    assert generation.ref == again.ref == f"answer:{message.id}"
+    assert len(generation.ref) <= 64
+    assert generation.judged == 0
+    assert [turn.content for turn in generation.turns[1:]] == ["It rains.", "does it?"]
+    assert (who.user, who.session) == (message.author.id, "s1")
