@@ -97,6 +97,9 @@ MODEL_SECONDS = _histogram("rtai_model_seconds", "A plugin's time for a batch.",
 PLUGIN_FAILURES = _counter(
     "rtai_plugin_failures_total", "Batches for which a plugin gave no scores.", "plugin"
 )
+EXPLAIN_SECONDS = _histogram(
+    "rtai_explain_seconds", "Naming the words behind a flag, waiting included.", _SECONDS
+)
 SINK_FAILURES = _counter(
     "rtai_sink_failures_total", "Batches of verdicts that a sink did not take.", "sink"
 )

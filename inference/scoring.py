@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -81,6 +81,13 @@ class Scorer:
             Scores({name: found[index] for name, found in rows.items()}, models, failures)
             for index in range(len(texts))
         ]
+
+    def only(self, plugins: Collection[str]) -> "Scorer":
+        """Scores with these plugins at the versions of this moment, and tells no watcher."""
+        lineup = self._lineup()
+        chosen = tuple(each for each in lineup.loaded if each.plugin.name in plugins)
+        missing = {name: why for name, why in lineup.missing.items() if name in plugins}
+        return Scorer(lambda: Lineup(chosen, missing))
 
     def _rows(self, plugin: Plugin, texts: Sequence[str]) -> list[Labels]:
         started = self._clock()

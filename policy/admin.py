@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from policy import reviews_db
 from policy.models import PolicyRecord, ReviewRecord, RuleRecord, VerdictRecord
 from policy.policy import Action
+from policy.whys import Piece, labels_of, pieces
 
 if TYPE_CHECKING:
     RuleInlineBase = admin.TabularInline[RuleRecord, PolicyRecord]
@@ -100,9 +101,10 @@ class VerdictAdmin(ReadOnly, VerdictBase):
     actions = ("approve", "block")
     inlines = (ReviewInline,)
     fields = (
-        "text",
+        "marked",
         ("action", "by", "policy"),
         "why",
+        "named",
         "judged",
         ("site", "stream", "offset"),
         ("author_id", "author_name"),
@@ -110,7 +112,7 @@ class VerdictAdmin(ReadOnly, VerdictBase):
         "id",
         "failed",
     )
-    readonly_fields = ("why", "judged", "failed")
+    readonly_fields = ("marked", "why", "named", "judged", "failed")
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         """Deciding otherwise is adding a review."""
@@ -141,6 +143,20 @@ class VerdictAdmin(ReadOnly, VerdictBase):
     def place(self, record: VerdictRecord) -> str:
         """Site and stream."""
         return f"{record.site}/{record.stream}"
+
+    @admin.display(description="Text")
+    def marked(self, record: VerdictRecord) -> SafeString:
+        """The whole text, with the words marked that drove its scores."""
+        found = (_marked(piece) for piece in pieces(record.text, record.highlights))
+        return format_html('<div class="said">{}</div>', format_html_join("", "{}", found))
+
+    @admin.display(description="Words")
+    def named(self, record: VerdictRecord) -> SafeString | str:
+        """The words marked, with the labels that they drove."""
+        found = [piece for piece in pieces(record.text, record.highlights) if piece.labels]
+        rows = ((piece.text, labels_of(piece.labels)) for piece in found)
+        items = format_html_join("", "<li><mark>{}</mark> {}</li>", rows)
+        return format_html('<ul class="whys">{}</ul>', items) if found else "-"
 
     @admin.display(description="Reasons")
     def why(self, record: VerdictRecord) -> SafeString:
@@ -189,6 +205,12 @@ class ReviewAdmin(ReadOnly, ReviewBase):
     list_display = ("created_at", "action", "reviewer", "verdict", "note")
     list_filter = ("action", "reviewer")
     list_select_related = ("verdict", "reviewer")
+
+
+def _marked(piece: Piece) -> tuple[SafeString | str]:
+    if not piece.labels:
+        return (piece.text,)
+    return (format_html('<mark title="{}">{}</mark>', labels_of(piece.labels), piece.text),)
 
 
 def _reason(reason: dict[str, Any]) -> str:

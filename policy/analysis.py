@@ -6,17 +6,19 @@ Every line in gives one line out, in order; one that is not valid gives an error
 import codecs
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, BinaryIO, Protocol
 
+from inference.attribution import explain
 from inference.lines import MAX_LINE_BYTES
 from inference.lines import lines as raw_lines
 from inference.types import Scores
 from policy.messages import full_reasons
-from policy.policy import Policy, decide
+from policy.policy import Action, Decision, Policy, decide
+from policy.whys import targets
 
 MAX_TEXT = 10_000
 MAX_ID = 256
@@ -58,6 +60,8 @@ class Scorer(Protocol):
 
     def score(self, texts: Sequence[str]) -> list[Scores]: ...
 
+    def only(self, plugins: Collection[str]) -> "Scorer": ...
+
 
 def read(file: BinaryIO) -> Iterator[Line]:
     """The file's lines; JSON lines if one of the first is an object, else plain ones."""
@@ -84,14 +88,28 @@ def batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
         yield batch
 
 
-def judge(lines: Sequence[Line], scorer: Scorer, policy: Policy) -> list[Judged]:
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What judges lines: scores, a policy, and whether the words that drove a flag are named."""
+
+    scorer: Scorer
+    policy: Policy
+    why: bool = False
+
+
+def prepare(build: Callable[[], Scorer], policy: Policy, why: bool) -> Judge:
+    """Loads the models in the process that calls it."""
+    return Judge(build(), policy, why)
+
+
+def judge(lines: Sequence[Line], by: Judge) -> list[Judged]:
     """One judged line for each line, in order."""
     parsed = [_try_parse(line) for line in lines]
-    scores = iter(scorer.score([each[1] for each in parsed if not isinstance(each, BadLine)]))
+    scores = iter(by.scorer.score([each[1] for each in parsed if not isinstance(each, BadLine)]))
     return [
         _failure(line, found)
         if isinstance(found, BadLine)
-        else _success(line, found[0], next(scores), policy)
+        else _success(line, found, next(scores), by)
         for line, found in zip(lines, parsed, strict=True)
     ]
 
@@ -112,21 +130,21 @@ def in_order(
         yield under_way.popleft().result()
 
 
-_here: tuple[Scorer, Policy] | None = None
+_here: Judge | None = None
 """What a process that judges for another one holds."""
 
 
-def start_process(build: Callable[[], Scorer], policy: Policy) -> None:
+def start_process(build: Callable[[], Judge]) -> None:
     """Loads the models in a process that judges for another one."""
     global _here
-    _here = (build(), policy)
+    _here = build()
 
 
 def judge_here(lines: Sequence[Line]) -> list[Judged]:
     """Judges with what `start_process` loaded."""
     if _here is None:
         raise RuntimeError("This process was not started with start_process.")
-    return judge(lines, *_here)
+    return judge(lines, _here)
 
 
 def _is_object(content: bytes) -> bool:
@@ -194,11 +212,12 @@ def _failure(line: Line, error: BadLine) -> Judged:
     return Judged(json.dumps(body), line.size, failed=True)
 
 
-def _success(line: Line, id: object, scores: Scores, policy: Policy) -> Judged:
+def _success(line: Line, found: tuple[object, str], scores: Scores, by: Judge) -> Judged:
+    id, text = found
     if not scores.by_plugin:
         reasons = "; ".join(f"{name}: {why}" for name, why in scores.failures.items())
         return _failure(line, BadLine(id, "model_unavailable", reasons or "no plugin is loaded"))
-    decision = decide(scores, policy)
+    decision = decide(scores, by.policy)
     body = {
         "id": id,
         "action": decision.action.value,
@@ -209,6 +228,15 @@ def _success(line: Line, id: object, scores: Scores, policy: Policy) -> Judged:
         },
         "models": dict(scores.models),
     }
+    if by.why and decision.action is not Action.ALLOW:
+        body["why"] = _why(text, decision, by.scorer)
     if scores.failures:
         body["failures"] = dict(scores.failures)
     return Judged(json.dumps(body), line.size, failed=False)
+
+
+def _why(text: str, decision: Decision, scorer: Scorer) -> list[dict[str, Any]]:
+    asked = targets(decision)
+    score = scorer.only({each.plugin for each in asked}).score
+    found = explain(text, asked, score)
+    return [{"label": each.label, "start": each.start, "end": each.end} for each in found]

@@ -79,6 +79,9 @@ class VerdictRecord(models.Model):
     scores = models.JSONField(default=dict)
     models_used = models.JSONField(default=dict, verbose_name="models")
     failures = models.JSONField(default=dict)
+    highlights = models.JSONField(
+        default=list, help_text="The words that drove the scores: label, start, end and weight."
+    )
     offset = models.BigIntegerField(null=True, blank=True, help_text="Empty if never published.")
 
     class Meta:

@@ -50,6 +50,9 @@ class Reason:
     score: float | None = None
     action: Action | None = None
     """What the rule asked for; the decision may be stricter because of another."""
+    plugin: str = ""
+    threshold: float | None = None
+    """Which score the rule looked at, and what it reached; unset where no score decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def _score(scores: Scores, rule: Rule) -> float:
 
 def _reason(scores: Scores, rule: Rule) -> Reason:
     score = round(_score(scores, rule), 4)
-    return Reason(rule.name, rule.label, score, rule.action)
+    return Reason(rule.name, rule.label, score, rule.action, rule.plugin, rule.threshold)
 
 
 def _label(policy: Policy) -> str:

@@ -14,8 +14,11 @@ from typing import Any, cast
 import redis
 from django.db import DatabaseError, close_old_connections, connection
 
+from inference import metrics_prometheus as metrics
 from policy.keys import OUTBOX, OUTBOX_GROUP
 from policy.models import VerdictRecord
+from policy.whys import question_of
+from policy.whys_redis import Questions
 
 BATCH = 200
 BLOCK_MS = 1_000
@@ -33,6 +36,7 @@ class RecordWriter:
     def __init__(self, client: redis.Redis, name: str) -> None:
         self._client = client
         self._name = name
+        self._questions = Questions(client, name)
 
     def run(self, stop: threading.Event) -> None:
         """Writes until told to stop; whatever fails is tried again."""
@@ -50,12 +54,18 @@ class RecordWriter:
         entries = self._take(block_ms)
         if entries:
             store(fields for _, fields in entries)
+            self._ask_why(fields["record"] for _, fields in entries)
             ids = [id for id, _ in entries]
             pipeline = self._client.pipeline()
             pipeline.xack(OUTBOX, OUTBOX_GROUP, *ids)
             pipeline.xdel(OUTBOX, *ids)
             pipeline.execute()
         return len(entries)
+
+    def _ask_why(self, records: Iterable[str]) -> None:
+        # After the rows are there, for the answers go into them.
+        dropped = self._questions.ask(filter(None, map(question_of, map(json.loads, records))))
+        metrics.DROPS.labels(reason="unexplained").inc(dropped)
 
     def _take(self, block_ms: int) -> Entries:
         try:
@@ -80,14 +90,19 @@ class RecordWriter:
 
 
 def store(records: Iterable[Mapping[str, str]]) -> None:
-    """Inserts or updates one row per message; the last record of a message wins."""
+    """Inserts or updates one row per message; the last record of a message wins.
+
+    The words named in a row stay: whoever names them writes them.
+    """
     rows = {row.id: row for row in (_row(record) for record in records)}
     VerdictRecord.objects.bulk_create(
         rows.values(),
         update_conflicts=True,
         unique_fields=["id"],
         update_fields=[
-            field.name for field in VerdictRecord._meta.concrete_fields if not field.primary_key
+            field.name
+            for field in VerdictRecord._meta.concrete_fields
+            if not field.primary_key and field.name != "highlights"
         ],
     )
 

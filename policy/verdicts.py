@@ -1,9 +1,11 @@
 """Port: where verdicts leave, and how they are written down on the way."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple
 from typing import Any, Protocol
 
 from policy.messages import Verdict, full_reasons
+from policy.whys import targets
 
 
 class Publisher(Protocol):
@@ -59,4 +61,8 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 def record(verdict: Verdict) -> Mapping[str, Any]:
     """What the database gets to know of a verdict."""
-    return {"message": verdict.message.as_json(), "verdict": as_json(verdict)}
+    return {
+        "message": verdict.message.as_json(),
+        "verdict": as_json(verdict),
+        "targets": [astuple(target) for target in targets(verdict.decision)],
+    }

@@ -1,14 +1,23 @@
-"""What a worker does beside judging: it writes verdicts to the database."""
+"""What a worker does beside judging: it writes verdicts to the database, and names the words that
+drove them."""
 
 import os
+import sys
 import threading
+from collections.abc import Collection
 from typing import Any
 
 from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
-from inference import connection_redis
+from inference import connection_redis, workers_celery
+from inference.attribution import Score
 from policy.records_db import RecordWriter
+from policy.whys_db import Explainer
+from policy.whys_redis import Questions
+
+NICE = 10
+"""How much less of a busy core naming words gets than judging does."""
 
 _stop = threading.Event()
 
@@ -17,12 +26,34 @@ _stop = threading.Event()
 def start_writing(**_: Any) -> None:
     """Starts the writer's thread; the main thread keeps judging."""
     client = connection_redis.client(settings.RTAI_REDIS_URL)
-    name = f"{os.uname().nodename}-{os.environ.get('RTAI_PROCESS', os.getpid())}"
-    writer = RecordWriter(client, name)
+    writer = RecordWriter(client, _name())
     threading.Thread(target=writer.run, args=(_stop,), name="records", daemon=True).start()
+
+
+@worker_ready.connect
+def start_explaining(sender: Any = None, **_: Any) -> None:
+    """Starts the thread that names words, where the worker judges and so has models."""
+    if workers_celery.serves(sender, workers_celery.QUEUE):
+        threading.Thread(target=_explain, name="whys", daemon=True).start()
 
 
 @worker_shutdown.connect
 def stop_writing(**_: Any) -> None:
-    """Lets the writer finish its batch."""
+    """Lets both threads finish what they are on."""
     _stop.set()
+
+
+def _explain() -> None:
+    if sys.platform == "linux":
+        # There a thread has a priority of its own; the runtime works in the thread that asks.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+    questions = Questions(connection_redis.client(settings.RTAI_REDIS_URL), _name())
+    Explainer(questions, _score_with, workers_celery.heartbeat().wait_idle).run(_stop)
+
+
+def _score_with(plugins: Collection[str]) -> Score:
+    return workers_celery.scorer().only(plugins).score
+
+
+def _name() -> str:
+    return f"{os.uname().nodename}-{os.environ.get('RTAI_PROCESS', os.getpid())}"

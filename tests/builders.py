@@ -40,7 +40,8 @@ def a_verdict(
     timing_ms: Mapping[str, float] | None = None,
 ) -> Verdict:
     """A verdict on a message, with a reason unless it allows."""
-    reasons = () if action is Action.ALLOW else (Reason("threats", "threat", 0.97, action),)
+    fired = Reason("threats", "threat", 0.97, action, "moderation", 0.95)
+    reasons = () if action is Action.ALLOW else (fired,)
     return Verdict(
         message=message or a_message(),
         decision=Decision(action, reasons, "default@1"),

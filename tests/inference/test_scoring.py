@@ -60,6 +60,18 @@ class Watcher:
         self.seen.append(f"{plugin} failed")
 
 
+def test_some_plugins_alone_score_as_they_do_in_company() -> None:
+    watcher = Watcher()
+    whole = scorer(Steady(), bad(raises), watcher=watcher, missing={"gone": "no version"})
+
+    (scores,) = whole.only({"steady"}).score(["x" * 10])
+    (none,) = whole.only({"gone"}).score(["x"])
+
+    assert (scores.by_plugin, scores.failures) == ({"steady": {"length": 0.1}}, {})
+    assert (none.by_plugin, none.failures) == ({}, {"gone": "no version"})
+    assert watcher.seen == []
+
+
 def test_every_text_gets_the_scores_of_every_plugin_in_order() -> None:
     scores = scorer(Steady()).score(["x" * 10, "x" * 20])
 

@@ -45,6 +45,15 @@ def test_a_beat_tells_who_lives_and_what_is_loaded(valkey: redis.Redis, url: str
     }
 
 
+def test_who_waits_for_an_idle_moment_gets_it_between_two_batches(url: str) -> None:
+    heartbeat = Heartbeat(url, "worker-1", described)
+
+    assert heartbeat.wait_idle(0)
+    with heartbeat.busy():
+        assert not heartbeat.wait_idle(0.01)
+    assert heartbeat.wait_idle(0)
+
+
 def test_a_busy_worker_tells_since_when(valkey: redis.Redis, url: str) -> None:
     clock = Clock()
     heartbeat = Heartbeat(url, "worker-1", described, clock=clock)

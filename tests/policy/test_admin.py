@@ -62,6 +62,25 @@ def test_who_may_only_look_decides_nothing(valkey: redis.Redis, held: VerdictRec
     assert not ReviewRecord.objects.exists()
 
 
+def test_the_words_behind_a_verdict_are_marked_in_its_text(held: VerdictRecord) -> None:
+    held.text = "Go away <b>, idiot</b> & idiot's friend"
+    held.highlights = [
+        {"label": "insult", "start": 13, "end": 18, "weight": 0.62},
+        {"label": "toxicity", "start": 13, "end": 18, "weight": 0.7},
+        {"label": "<i>", "start": 8, "end": 11, "weight": 0.1},
+    ]
+    held.save()
+
+    page = a_person("view_verdictrecord").get(f"{PAGE}{held.pk}/change/").content.decode()
+
+    assert (
+        'Go away <mark title="&lt;i&gt; 0.10">&lt;b&gt;</mark>, '
+        '<mark title="toxicity 0.70, insult 0.62">idiot</mark>&lt;/b&gt; &amp; idiot&#x27;s friend'
+    ) in page
+    assert "<li><mark>idiot</mark> toxicity 0.70, insult 0.62</li>" in page
+    assert "<b>" not in page
+
+
 def test_texts_are_escaped(held: VerdictRecord) -> None:
     page = a_person("view_verdictrecord").get(PAGE).content.decode()
 

@@ -2,14 +2,16 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from inference.lines import MAX_LINE_BYTES
 from inference.types import Scores
 from policy import analysis
+from policy.analysis import Judge
 from policy.policy import Action, Policy, Rule
 
 POLICY = Policy("test", 1, (Rule("rudeness", "manners", "rude", 0.5, Action.BLOCK),))
@@ -26,6 +28,10 @@ class FakeScorer:
             for text in texts
         ]
 
+    def only(self, plugins: Collection[str]) -> "FakeScorer":
+        assert set(plugins) <= {"manners"}
+        return self
+
 
 class BrokenScorer:
     """Has no plugin that works."""
@@ -33,12 +39,16 @@ class BrokenScorer:
     def score(self, texts: Sequence[str]) -> list[Scores]:
         return [Scores({}, {}, {"manners": "checksum differs"}) for _ in texts]
 
+    def only(self, plugins: Collection[str]) -> "BrokenScorer":
+        raise AssertionError(f"nothing is to be explained with {plugins}")
 
-def analyse(content: bytes, scorer: analysis.Scorer | None = None) -> list[dict[str, Any]]:
+
+def analyse(
+    content: bytes, scorer: analysis.Scorer | None = None, *, why: bool = False
+) -> list[dict[str, Any]]:
+    by = Judge(scorer or FakeScorer(), POLICY, why)
     batches = analysis.batches(analysis.read(io.BytesIO(content)))
-    judged = [
-        each for batch in batches for each in analysis.judge(batch, scorer or FakeScorer(), POLICY)
-    ]
+    judged = [each for batch in batches for each in analysis.judge(batch, by)]
     found = [json.loads(each.text) for each in judged]
     assert [each.failed for each in judged] == ["error" in each for each in found]
     assert sum(each.size for each in judged) == len(content)
@@ -55,6 +65,26 @@ def test_a_line_is_judged_with_reasons_scores_and_models() -> None:
         "scores": {"manners": {"rude": 0.9123}},
         "models": {"manners": "m@1"},
     }
+
+
+def test_flagged_lines_name_the_words_that_drove_them_where_asked() -> None:
+    content = "so very 😡 awful, my dear\ngood day\n".encode()
+
+    flagged, allowed = analyse(content, why=True)
+
+    assert flagged["why"] == [{"label": "rude", "start": 10, "end": 15}]
+    assert "why" not in allowed
+    assert all("why" not in line for line in analyse(content))
+
+
+def test_a_line_that_no_score_decided_has_no_words_to_name() -> None:
+    class Gone(FakeScorer):
+        def score(self, texts: Sequence[str]) -> list[Scores]:
+            return [Scores({"other": {"odd": 0.1}}, {}, {"manners": "broken"}) for _ in texts]
+
+    (line,) = analyse(b"awful", Gone(), why=True)
+
+    assert (line["action"], line["why"]) == ("hold", [])
 
 
 def test_plain_lines_are_called_by_their_number() -> None:
@@ -161,7 +191,7 @@ def test_a_line_without_an_end_is_skipped_over_in_bounded_memory() -> None:
 
     assert line.content is None
     assert line.size == 50 * 1024 * 1024
-    assert endless.largest <= analysis.MAX_LINE_BYTES + 1
+    assert endless.largest <= MAX_LINE_BYTES + 1
 
 
 def test_processes_judge_in_order_and_few_batches_are_in_memory() -> None:
@@ -173,7 +203,7 @@ def test_processes_judge_in_order_and_few_batches_are_in_memory() -> None:
             taken += 1
             yield [analysis.Line(number, b"awful", json=False, size=6)]
 
-    analysis.start_process(FakeScorer, POLICY)
+    analysis.start_process(lambda: Judge(FakeScorer(), POLICY))
     with ThreadPoolExecutor(3) as pool:
         judged = analysis.in_order(batches(), analysis.judge_here, pool, limit=7)
         first = next(judged)

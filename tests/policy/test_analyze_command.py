@@ -87,6 +87,22 @@ def test_bad_lines_end_in_an_error_after_all_were_judged(source: Path, tmp_path:
     assert [line["id"] for line in lines] == ["1", None, "3"]
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_words_behind_a_flag_are_named_where_asked(
+    workers: str, source: Path, tmp_path: Path
+) -> None:
+    text = "I will 😡 kіll you tonight, my dear neighbour, you may be sure of that"
+    source.write_text(json.dumps({"id": 1, "text": text}) + '\n{"id": 2, "text": "Good day."}\n')
+
+    first, second = analyze(source, tmp_path / "out.jsonl", "--why", "--workers", workers)
+
+    named = {text[each["start"] : each["end"]] for each in first["why"]}
+    assert first["action"] == "block"
+    assert "kіll" in named
+    assert {each["label"] for each in first["why"]} <= {each["label"] for each in first["reasons"]}
+    assert "why" not in second
+
+
 def test_several_processes_give_the_same_answer(source: Path, tmp_path: Path) -> None:
     source.write_text("".join(f'{{"id": {n}, "text": "text {n}"}}\n' for n in range(300)))
 

@@ -9,11 +9,14 @@ import pytest
 import redis
 from django.db import OperationalError
 
+from inference.attribution import Target
 from policy import keys, records_db, verdicts
 from policy.messages import Verdict
 from policy.models import VerdictRecord
 from policy.policy import Action
 from policy.records_db import RecordWriter
+from policy.whys import Question
+from policy.whys_redis import Questions
 from tests.builders import a_message, a_verdict
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -47,6 +50,36 @@ def test_a_later_verdict_takes_the_row_of_an_earlier_one(valkey: redis.Redis) ->
 
     row = VerdictRecord.objects.get()
     assert (row.action, row.by, row.offset) == ("allow", "moderator", 7)
+
+
+def test_a_flagged_message_waits_for_its_words_and_an_allowed_one_does_not(
+    valkey: redis.Redis,
+) -> None:
+    message = a_message()
+    leave(valkey, a_verdict(Action.HOLD, message=message))
+    leave(valkey, a_verdict())
+
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+
+    questions = Questions(valkey, "w")
+    taken = questions.take(10)
+    assert taken is not None
+    assert taken[1] == Question(message.id, (Target("moderation", "threat", 0.95),))
+    assert questions.take(10) is None
+
+
+def test_words_named_stay_when_a_later_verdict_is_stored(valkey: redis.Redis) -> None:
+    message = a_message()
+    named = [{"label": "threat", "start": 0, "end": 5, "weight": 0.9}]
+    leave(valkey, a_verdict(Action.HOLD, message=message))
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+    VerdictRecord.objects.update(highlights=named)
+
+    leave(valkey, a_verdict(Action.ALLOW, message=message, by="moderator"))
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+
+    row = VerdictRecord.objects.get()
+    assert (row.action, row.highlights) == ("allow", named)
 
 
 def test_a_record_stays_until_the_database_took_it(

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from inference import tables_db, versions_db
 from inference.loading_onnx import fixed_scorer
 from policy import analysis, policies_db
-from policy.analysis import Judged, Line, Scorer
+from policy.analysis import Judge, Judged, Line
 from policy.policy import Policy
 
 MAX_WORKERS = 256
@@ -35,6 +35,9 @@ class Command(BaseCommand):
             "--stream", metavar="NAME", help="whose policy decides, NAME or SITE/NAME"
         )
         parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
+        parser.add_argument(
+            "--why", action="store_true", help="name the words that drove each flagged line"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["workers"] <= MAX_WORKERS:
@@ -42,17 +45,22 @@ class Command(BaseCommand):
         tables_db.prepare()
         policy = policy_of(options["stream"])
         build = functools.partial(
-            fixed_scorer, tuple(settings.RTAI_PLUGINS), versions_db.active_versions()
+            analysis.prepare,
+            functools.partial(
+                fixed_scorer, tuple(settings.RTAI_PLUGINS), versions_db.active_versions()
+            ),
+            policy,
+            options["why"],
         )
         try:
-            failed = run(options, build, policy)
+            failed = run(options, build)
         except (OSError, BrokenProcessPool) as error:
             raise CommandError(str(error)) from None
         if failed:
             raise CommandError(f"{failed} lines could not be judged; see their errors.")
 
 
-def run(options: dict[str, Any], build: Callable[[], Scorer], policy: Policy) -> int:
+def run(options: dict[str, Any], build: Callable[[], Judge]) -> int:
     """Judges from the input to the output; returns how many lines failed."""
     failed = 0
     with ExitStack() as stack:
@@ -60,7 +68,7 @@ def run(options: dict[str, Any], build: Callable[[], Scorer], policy: Policy) ->
         sink = stack.enter_context(open_output(options["output"], options["input"]))
         bar = stack.enter_context(progress(options["input"]))
         lines = analysis.batches(analysis.read(source))
-        for batch in stack.enter_context(judged(lines, build, policy, options["workers"])):
+        for batch in stack.enter_context(judged(lines, build, options["workers"])):
             sink.writelines(f"{each.text}\n" for each in batch)
             sink.flush()
             failed += sum(each.failed for each in batch)
@@ -88,19 +96,19 @@ def policy_of(stream: str | None) -> Policy:
 
 @contextmanager
 def judged(
-    lines: Iterator[list[Line]], build: Callable[[], Scorer], policy: Policy, workers: int
+    lines: Iterator[list[Line]], build: Callable[[], Judge], workers: int
 ) -> Iterator[Iterator[list[Judged]]]:
     """The batches judged, in order: here, or by processes that each load the models."""
     if workers == 1:
-        scorer = build()
-        yield (analysis.judge(batch, scorer, policy) for batch in lines)
+        judge = build()
+        yield (analysis.judge(batch, judge) for batch in lines)
         return
     with ProcessPoolExecutor(
         workers,
         # Forked children would share the threads of a runtime that they do not have.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=analysis.start_process,
-        initargs=(build, policy),
+        initargs=(build,),
     ) as pool:
         try:
             yield analysis.in_order(lines, analysis.judge_here, pool, limit=2 * workers + 1)
