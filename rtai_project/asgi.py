@@ -1,4 +1,4 @@
-"""HTTP goes to Django, WebSockets and event streams to their own edges."""
+"""HTTP goes to Django, WebSockets, event streams and completions to their own edges."""
 
 import os
 
@@ -10,11 +10,12 @@ http_application = get_asgi_application()
 
 # Imported once Django is set up; the Celery app is the one that the gateway's tasks go to.
 from api.asgi import EventPaths  # noqa: E402
+from api.completions_http import OpenAIPaths  # noqa: E402
 from rtai_project.celery import app as celery_app  # noqa: E402
 from streams.routing import websocket_application  # noqa: E402
 
 __all__ = ["application", "celery_app"]
 
 application = ProtocolTypeRouter(
-    {"http": EventPaths(http_application), "websocket": websocket_application}
+    {"http": EventPaths(OpenAIPaths(http_application)), "websocket": websocket_application}
 )

@@ -15,6 +15,7 @@ SCOPES = (
     "tokens",
     "messages",
     "score",
+    "generate",
     *AREAS,
     *(f"{area}:read" for area in AREAS),
 )
