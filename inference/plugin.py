@@ -14,12 +14,14 @@ class Plugin(ABC):
     A subclass names itself and its labels, and returns one row of scores per text, in order.
     A score is a probability in [0, 1] and may not depend on the other texts of the batch.
     A plugin that needs no model version (rules, a remote service) sets `needs_model = False`
-    and gets no runtime.
+    and gets no runtime. One whose model knows no language but English sets `english_only = True`:
+    texts in other languages are then marked `low_confidence`.
     """
 
     name: ClassVar[str]
     labels: ClassVar[tuple[str, ...]]
     needs_model: ClassVar[bool] = True
+    english_only: ClassVar[bool] = False
 
     def __init__(self, runtime: Runtime | None = None) -> None:
         self._runtime = runtime

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from inference.languages import is_foreign
 from inference.plugin import Plugin
 from inference.registry import describe
 from inference.types import Labels, Scores
@@ -77,9 +78,15 @@ class Scorer:
         self._tell_failed(failures)
         models = {each.plugin.name: each.version for each in lineup.loaded}
         models = {name: version for name, version in models.items() if name in rows}
+        narrow = any(each.plugin.english_only for each in lineup.loaded)
         return [
-            Scores({name: found[index] for name, found in rows.items()}, models, failures)
-            for index in range(len(texts))
+            Scores(
+                {name: found[index] for name, found in rows.items()},
+                models,
+                failures,
+                low_confidence=narrow and is_foreign(text),
+            )
+            for index, text in enumerate(texts)
         ]
 
     def only(self, plugins: Collection[str]) -> "Scorer":

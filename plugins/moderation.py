@@ -8,6 +8,7 @@ from inference.types import Labels
 
 class Moderation(Plugin):
     name = "moderation"
+    english_only = True
     labels = (
         "harm",
         "toxicity",

@@ -8,6 +8,7 @@ from inference.types import Labels
 
 class Sentiment(Plugin):
     name = "sentiment"
+    english_only = True
     labels = ("negative", "neutral", "positive")
 
     def predict(self, texts: Sequence[str]) -> list[Labels]:

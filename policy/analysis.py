@@ -232,6 +232,8 @@ def _success(line: Line, found: tuple[object, str], scores: Scores, by: Judge) -
         body["why"] = _why(text, decision, by.scorer)
     if scores.failures:
         body["failures"] = dict(scores.failures)
+    if scores.low_confidence:
+        body["low_confidence"] = True
     return Judged(json.dumps(body), line.size, failed=False)
 
 

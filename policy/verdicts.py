@@ -54,6 +54,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         },
         "models": dict(verdict.scores.models),
         "failures": dict(verdict.scores.failures),
+        "low_confidence": verdict.scores.low_confidence,
         "timing_ms": dict(verdict.timing_ms or {}),
         "decided_ms": verdict.decided_ms,
     }

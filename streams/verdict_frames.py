@@ -36,6 +36,8 @@ def verdict_frame(ref: str, id: str, stored: Stored, *, moderator: bool) -> dict
     if moderator:
         frame |= {name: stored[name] for name in ("action", "reasons", "scores", "models")}
         frame["timing_ms"] = stored["timing_ms"]
+        if stored.get("low_confidence"):
+            frame["low_confidence"] = True
     if stored["by"] == "moderator":
         frame["by"] = "moderator"
     return frame

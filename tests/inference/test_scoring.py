@@ -140,3 +140,23 @@ def test_a_batch_keeps_the_plugins_it_began_with() -> None:
 
     assert list(first.by_plugin) == ["bad", "steady"]
     assert second.by_plugin == {}
+
+
+class Narrow(Steady):
+    name = "narrow"
+    english_only = True
+
+
+def test_a_text_that_a_plugin_does_not_know_is_marked_and_still_scored() -> None:
+    english, german = scorer(Steady(), Narrow()).score(
+        ["This is how we say it.", "Das ist doch nicht dein Ernst, oder?"]
+    )
+
+    assert (english.low_confidence, german.low_confidence) == (False, True)
+    assert set(german.by_plugin) == {"steady", "narrow"}
+
+
+def test_nothing_is_marked_where_every_plugin_knows_more_than_english() -> None:
+    (german,) = scorer(Steady()).score(["Das ist doch nicht dein Ernst, oder?"])
+
+    assert not german.low_confidence

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,6 +76,17 @@ def test_flagged_lines_name_the_words_that_drove_them_where_asked() -> None:
     assert flagged["why"] == [{"label": "rude", "start": 10, "end": 15}]
     assert "why" not in allowed
     assert all("why" not in line for line in analyse(content))
+
+
+def test_a_line_in_a_language_that_no_plugin_knows_is_marked() -> None:
+    class Unsure(FakeScorer):
+        def score(self, texts: Sequence[str]) -> list[Scores]:
+            return [replace(each, low_confidence=True) for each in super().score(texts)]
+
+    (line,) = analyse(b"awful\n", Unsure())
+
+    assert line["low_confidence"] is True
+    assert line["action"] == "block"
 
 
 def test_a_line_that_no_score_decided_has_no_words_to_name() -> None:
