@@ -1,0 +1,208 @@
+"""The product's own generation worker, a real Celery process, with a model on another server."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from generation.generations import FinishReason, Generation, Snapshot
+from generation.generations_redis import RedisGenerations
+from generation.store import Requester
+from inference import connection_redis
+from policy.messages import Author, new_id
+from rtai_project.celery import app
+from streams import keys
+from tests.generation import model_server
+from tests.generation.answers import a_generation
+from tests.generation.model_server import DONE, Remote, Script, event
+from tests.product import ROOT, Product, running, until
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+ADD_MODEL = """
+from generation.models import AssistantModelRecord
+AssistantModelRecord.objects.create(
+    name="far", backend="openai", base_url={url!r}, upstream_model="m", token_timeout_s=30)
+"""
+ENDLESS = Script(parts=[event("more ")], drip=True)
+SHORT = Script(parts=[event("Hello"), event(" there."), event(None, "stop"), DONE])
+
+
+@dataclass
+class Place:
+    """A product with a generation worker, and the server that its model is on."""
+
+    product: Product
+    model: Remote
+    generations: RedisGenerations
+
+    @property
+    def url(self) -> str:
+        return connection_redis.embedded_url(self.product.data_dir)
+
+    async def ask(self, *, times: int = 1, **changes: object) -> Generation:
+        """Admits a generation, and dispatches it."""
+        now_ms = time.time_ns() // 1_000_000
+        times_ms = {"accepted_ms": now_ms, "deadline_ms": now_ms + 60_000}
+        generation = a_generation(id=new_id(now_ms), model="far", **times_ms, **changes)
+        admitted = await self.generations.admit(generation, Requester("demo", "user-1"))
+        assert admitted.fresh
+        broker, options = connection_redis.celery_broker(self.url)
+        with app.connection_for_write(broker, transport_options=options) as connection:
+            for _ in range(times):
+                app.send_task(
+                    "generation.run", (generation.id,), queue="generation", connection=connection
+                )
+        return generation
+
+    async def read(self, generation: Generation) -> Snapshot:
+        """How it stands."""
+        found = await self.generations.read(generation.id)
+        assert found is not None
+        return found
+
+    async def ended(self, generation: Generation, within_s: float = 30) -> Snapshot:
+        """Waits for its end."""
+        deadline = time.monotonic() + within_s
+        while (found := await self.read(generation)).finish is None:
+            assert time.monotonic() < deadline, f"{found.text!r} goes on"
+            await asyncio.sleep(0.02)
+        return found
+
+    async def growing(self, generation: Generation) -> None:
+        """Waits until some of it can be read."""
+        deadline = time.monotonic() + 30
+        while not (await self.read(generation)).text:
+            assert time.monotonic() < deadline, await self.read(generation)
+            await asyncio.sleep(0.02)
+
+    def worker_pid(self) -> int:
+        """The generation worker's process."""
+        (found,) = self.product.children("--hostname generation-1@")
+        return found.pid
+
+    def replaced(self, pid: int) -> None:
+        """Waits until another process has taken the worker's place."""
+        name = "--hostname generation-1@"
+        until(lambda: [each.pid for each in self.product.children(name)] not in ([], [pid]))
+
+
+@pytest.fixture(scope="module")
+def running_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Product, Remote]]:
+    """One product for all tests, without limits."""
+    data_dir = tmp_path_factory.mktemp("generation") / "var"
+    with model_server.running() as model, running(data_dir, RTAI_GENERATION_WORKERS="1") as product:
+        for command in (
+            ["limits", "off", "--all"],
+            ["shell", "-c", ADD_MODEL.format(url=model.url)],
+        ):
+            subprocess.run(
+                [sys.executable, "manage.py", *command], cwd=ROOT, env=product.environ, check=True
+            )
+        yield product, model
+
+
+@pytest.fixture
+async def place(running_place: tuple[Product, Remote]) -> AsyncIterator[Place]:
+    """The product, with this test's own connections."""
+    product, model = running_place
+    url = connection_redis.embedded_url(product.data_dir)
+    yield Place(product, model, RedisGenerations(url))
+    await connection_redis.async_client(url).aclose()
+
+
+async def test_a_worker_process_writes_an_answer_to_its_end(place: Place) -> None:
+    place.model.script(SHORT)
+    generation = await place.ask(stream="lobby")
+
+    found = await place.ended(generation)
+
+    assert (found.text, found.finish, found.detail) == ("Hello there.", FinishReason.STOP, "")
+    client = connection_redis.client(place.url)
+    history = str(client.zrange(keys.history("demo", "lobby"), 0, -1))
+    assert history.count(generation.id) == 2  # One message, as members and moderators see it.
+
+
+async def test_a_task_delivered_three_times_is_one_answer(place: Place) -> None:
+    before = len(place.model.seen().requests)
+    place.model.script(SHORT)
+
+    generation = await place.ask(times=3)
+    await place.ended(generation)
+    place.model.script(SHORT)
+    await place.ended(await place.ask())
+
+    assert len(place.model.seen().requests) == before + 2
+
+
+async def test_a_cancelled_answer_leaves_its_upstream(place: Place) -> None:
+    gone = place.model.seen().gone
+    place.model.script(ENDLESS)
+    generation = await place.ask()
+    await place.growing(generation)
+
+    assert await place.generations.cancel(generation.id)
+    found = await place.ended(generation)
+
+    assert found.finish is FinishReason.CANCELLED
+    assert found.text.startswith("more ")
+    until(lambda: place.model.seen().gone == gone + 1)
+
+
+async def test_one_worker_writes_thirty_two_answers_at_the_same_time(place: Place) -> None:
+    place.model.script(*[ENDLESS] * 32)
+    asked = [await place.ask() for _ in range(32)]
+    for generation in asked:
+        await place.growing(generation)
+    assert place.model.seen().writing == 32
+    place.model.script(SHORT)
+    late = await place.ask()
+
+    for generation in asked:
+        await place.generations.cancel(generation.id)
+
+    for generation in asked:
+        assert (await place.ended(generation)).finish is FinishReason.CANCELLED
+    assert (await place.ended(late)).finish is FinishReason.STOP
+
+
+async def test_a_killed_workers_answer_is_interrupted_and_may_be_asked_again(place: Place) -> None:
+    place.model.script(ENDLESS)
+    owner = Author("user-9", "Zoe")
+    generation = await place.ask(ref="again", owner=owner)
+    await place.growing(generation)
+    pid = place.worker_pid()
+
+    os.kill(pid, signal.SIGKILL)
+    found = await place.ended(generation, within_s=15)
+
+    assert (found.finish, found.code) == (FinishReason.INTERRUPTED, "model_unavailable")
+    assert found.text.startswith("more ")
+    place.model.script(SHORT)
+    second = await place.ask(ref="again", owner=owner)
+    assert (await place.ended(second)).finish is FinishReason.STOP
+    assert place.worker_pid() != pid
+
+
+async def test_a_worker_asked_to_stop_interrupts_what_it_writes(place: Place) -> None:
+    place.model.script(ENDLESS)
+    generation = await place.ask()
+    await place.growing(generation)
+    pid = place.worker_pid()
+
+    os.kill(pid, signal.SIGTERM)
+    found = await place.ended(generation)
+
+    assert (found.finish, found.detail) == (
+        FinishReason.INTERRUPTED,
+        "The worker was shut down.",
+    )
+    place.replaced(pid)
+    place.model.script(SHORT)
+    assert (await place.ended(await place.ask())).finish is FinishReason.STOP
