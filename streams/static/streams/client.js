@@ -19,6 +19,7 @@ const ANSWER_MS = 10_000;
 const REF_LIFE_MS = 270_000; // The server knows a `ref` for 5 minutes; later it would post twice.
 const REFRESH_BEFORE_MS = 60_000;
 const RECENT = 50;
+const ANSWERS = ["verdict", "error", "start", "done"]; // With their `ref`, a frame is answered.
 
 export class Client {
   #url;
@@ -83,6 +84,13 @@ export class Client {
   post(stream, text, ref, sentMs = 0) {
     const entry = { frame: { type: "message", stream, ref, text }, sentMs, turn: 0 };
     this.#outbox.set(ref, entry);
+    this.#flush(stream);
+  }
+
+  // Asks the assistant; asked again after a drop until the answer begins, ends or is refused.
+  ask(stream, content, ref, sentMs = 0) {
+    const messages = [{ role: "user", content }];
+    this.#outbox.set(ref, { frame: { type: "generate", stream, ref, messages }, sentMs, turn: 0 });
     this.#flush(stream);
   }
 
@@ -211,13 +219,13 @@ export class Client {
     else if (frame.type === "welcome") this.#welcome(frame);
     else if (frame.type === "subscribed") this.#subscribed(frame);
     else if (!frame.offset || this.#isNext(frame)) this.#deliver(frame);
-    if (frame.type === "error" && frame.retryable && !frame.ref) {
+    if (frame.type === "error" && frame.retryable && !frame.ref && !frame.id) {
       this.#askAgain(frame.retry_after_ms || FIRST_DELAY_MS);
     }
   }
 
   #deliver(frame) {
-    if (frame.type === "verdict" || frame.type === "error") this.#outbox.delete(frame.ref);
+    if (ANSWERS.includes(frame.type)) this.#outbox.delete(frame.ref);
     this.#onFrame(frame);
   }
 

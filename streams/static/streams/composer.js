@@ -15,11 +15,12 @@ const clean = (text) => (text.toWellFormed?.() ?? text).replaceAll("\0", "").tri
 
 export class Composer {
   #send;
+  #ask;
   #left = make("span");
   #typedMs = 0;
   #on;
 
-  // `on` has send(text), typing() and change(), called with every keystroke.
+  // `on` has send(text), ask(text), typing() and change(), called with every keystroke.
   constructor(placeholder, on) {
     this.#on = on;
     const look = { rows: 1, placeholder, "aria-label": WORDS.message, dir: "auto" };
@@ -27,8 +28,11 @@ export class Composer {
     this.box.addEventListener("input", () => this.#typed());
     this.box.addEventListener("keydown", (event) => this.#pressed(event));
     this.#send = make("button", { class: "send", "aria-label": WORDS.send }, icon("send"));
+    const onclick = (event) => this.#submit(event, "ask");
+    const asking = { class: "ask", type: "button", hidden: true, onclick };
+    this.#ask = make("button", asking, icon("spark"), WORDS.ask);
     const onsubmit = (event) => this.#submit(event);
-    const form = make("form", { class: "box", onsubmit }, this.box, this.#send);
+    const form = make("form", { class: "box", onsubmit }, this.box, this.#ask, this.#send);
     const hint = make("div", { class: "hint" }, make("span", {}, WORDS.promise), this.#left);
     this.elements = [form, hint];
     this.value = "";
@@ -43,6 +47,12 @@ export class Composer {
     this.#check();
   }
 
+  // Whom one may ask here; null if nobody.
+  set assistant(found) {
+    this.#ask.hidden = !found || found.trigger === "always";
+    if (found) this.#ask.setAttribute("aria-label", WORDS.askName(found.name));
+  }
+
   // Puts a text into the box, for the visitor to change and send.
   fill(text) {
     this.value = text;
@@ -52,7 +62,8 @@ export class Composer {
 
   #check() {
     const rest = LONGEST_TEXT - length(this.value);
-    this.#send.setAttribute("aria-disabled", String(!this.value.trim() || rest < 0));
+    const off = String(!this.value.trim() || rest < 0);
+    for (const each of [this.#send, this.#ask]) each.setAttribute("aria-disabled", off);
     this.#left.textContent = rest < NEAR_END ? WORDS.left(rest) : "";
     this.#left.className = rest < 0 ? "over" : "";
   }
@@ -69,13 +80,13 @@ export class Composer {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) this.#submit(event);
   }
 
-  #submit(event) {
+  #submit(event, how = "send") {
     event.preventDefault();
     const text = clean(this.value);
     if (!text || length(text) > LONGEST_TEXT || this.box.disabled) return;
     this.value = "";
     this.#typedMs = Date.now() - TYPING_EVERY_MS + TYPING_PAUSE_MS;
-    this.#on.send(text);
+    this.#on[how](text);
     this.box.focus();
   }
 }

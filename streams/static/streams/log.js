@@ -6,6 +6,11 @@ import { noteText, WORDS } from "./words.js";
 const NEAR_BOTTOM_PX = 60;
 const SAME_AUTHOR_MS = 180_000;
 const SETTLED_MS = 1_000;
+const STOP = [["stop", WORDS.stop, "stop"]];
+const RETRY = [["again", WORDS.retry]];
+const RESEND = [["edit", WORDS.edit], ["again", WORDS.again]];
+const ACTIONS = { rejected: RESEND, failed: RESEND, waiting: STOP, growing: STOP };
+Object.assign(ACTIONS, { broken: RETRY, refused: RETRY });
 
 export class Log {
   unread = 0;
@@ -13,7 +18,7 @@ export class Log {
   #items = new Map(); // entry key → its element
   #settled = false;
 
-  // `on` has edit(entry), again(entry) and scroll().
+  // `on` has edit(entry), again(entry) and stop(entry).
   constructor(on) {
     this.#on = on;
     const role = { role: "log", "aria-label": WORDS.messages, tabindex: "0" };
@@ -56,6 +61,10 @@ export class Log {
       if (there !== item) this.list.insertBefore(item, there || null);
       item.classList.toggle("same", followsItself(entries[index - 1], entry));
       item.dataset.status = entry.status;
+      item.setAttribute("aria-busy", String(entry.status === "growing"));
+      // Changed in place: it is read out at its end, and not with every piece.
+      const { firstChild } = item.querySelector(".text");
+      if (firstChild.data !== entry.text) firstChild.data = entry.text;
       this.#drawNote(item.lastChild, entry, lastSent);
     });
     if (stay) this.list.scrollTop = this.list.scrollHeight;
@@ -72,7 +81,7 @@ export class Log {
 
   #item(entry) {
     const old = this.#items.get(entry.key);
-    const sign = `${entry.author.name}\n${entry.text}\n${entry.mine}`;
+    const sign = `${entry.author.name}\n${entry.mine}`;
     if (old && old.sign === sign) return old;
     const item = Object.assign(messageItem(entry), { sign });
     item.classList.toggle("new", this.#settled && !old);
@@ -84,22 +93,24 @@ export class Log {
 
   // Rewrites the note only when the status changes, so that its buttons keep the focus.
   #drawNote(note, entry, lastSent) {
-    note.hidden = !entry.mine || (entry.status === "sent" && entry !== lastSent);
+    const { mine, own, status } = entry;
+    const quiet = mine ? entry !== lastSent : status === "growing" && !own;
+    note.hidden = (status === "sent" && (!mine || quiet)) || (status === "growing" && quiet);
     if (note.hidden) return;
     if (note.sign !== entry.status) {
       note.sign = entry.status;
-      const says = make("span", {}, icon(entry.status), document.createTextNode(""));
+      const says = make("span", { hidden: !noteText(entry) }, icon(entry.status), "");
       note.replaceChildren(says, ...this.#actions(entry));
     }
     note.firstChild.lastChild.data = noteText(entry);
   }
 
   #actions(entry) {
-    if (entry.status !== "rejected" && entry.status !== "failed") return [];
-    const act = (name, word) => {
-      return make("button", { type: "button", onclick: () => this.#on[name](entry) }, word);
-    };
-    return [make("div", { class: "acts" }, act("edit", WORDS.edit), act("again", WORDS.again))];
+    const acts = (ACTIONS[entry.status] || []).map(([name, word, ...icons]) => {
+      const about = { type: "button", class: name, onclick: () => this.#on[name](entry) };
+      return make("button", about, ...icons.map(icon), word);
+    });
+    return acts.length && entry.own !== false ? [make("div", { class: "acts" }, ...acts)] : [];
   }
 
   #drawNewer() {

@@ -60,6 +60,13 @@ ${HUE_RULES}
 time { font-size: 12px; color: var(--faint); flex: none; font-variant-numeric: tabular-nums }
 .text { grid-column: 2; margin: 0; width: fit-content; max-width: 100%; padding: 7px 12px; border-radius: 4px 14px 14px 14px; background: var(--wash); white-space: pre-wrap; overflow-wrap: anywhere }
 .same .text { border-radius: 14px }
+.answer .face { background: var(--accent); color: var(--on-accent) }
+.answer .face svg { width: 20px; height: 20px }
+.answer .text { background: none; border: 1px solid var(--line); padding: 6px 11px }
+.answer .note { justify-content: start; text-align: start }
+[data-status="growing"] .text::after { content: ""; display: inline-block; width: .5em; height: 1em; margin-inline-start: 2px; vertical-align: -.12em; border-radius: 2px; background: var(--accent) }
+[data-status="waiting"] .text, [data-status="refused"] .text, [data-status="erased"] .text { display: none }
+[data-status="broken"] .note span, [data-status="refused"] .note span, [data-status="erased"] .note span { color: var(--warn) }
 .mine { grid-template-columns: minmax(0, 1fr); justify-items: end; padding-inline-start: 44px }
 .mine .face { display: none }
 .mine .by, .mine .text, .mine .note { grid-column: 1 }
@@ -69,6 +76,9 @@ time { font-size: 12px; color: var(--faint); flex: none; font-variant-numeric: t
 .note svg { width: 14px; height: 14px; flex: none }
 .note span { display: inline-flex; align-items: center; gap: 5px }
 .acts { display: flex; gap: 10px }
+.note .stop { display: inline-flex; align-items: center; gap: 5px; padding: 0 10px 0 7px; border: 1px solid var(--faint); border-radius: 99px; color: var(--ink); text-decoration: none }
+.note .stop:hover { border-color: var(--ink) }
+.note .stop svg { fill: currentColor }
 .note button, .banner button { font-weight: 600; color: var(--accent); text-decoration: underline; min-height: 24px; padding: 0 2px; white-space: nowrap }
 [data-status="pending"] .text { opacity: .65 }
 [data-status="held"] .text { background: var(--warn-wash) }
@@ -87,6 +97,10 @@ textarea::placeholder { color: var(--faint); opacity: 1 }
 .send { width: 36px; height: 36px; border-radius: 10px; display: grid; place-items: center; flex: none; color: var(--on-accent); background: var(--accent) }
 .send[aria-disabled="true"] { color: var(--faint); background: var(--wash); cursor: default }
 .send svg { width: 18px; height: 18px }
+.ask { height: 36px; border-radius: 10px; display: flex; align-items: center; gap: 5px; flex: none; padding: 0 11px 0 8px; font-weight: 600; font-size: 14px; color: var(--accent); border: 1px solid var(--line) }
+.ask:hover { border-color: var(--accent) }
+.ask[aria-disabled="true"] { color: var(--faint); border-color: var(--line); cursor: default }
+.ask svg { width: 17px; height: 17px }
 :host(:dir(rtl)) .send svg { scale: -1 1 }
 .hint { display: flex; justify-content: space-between; gap: 12px; margin: 6px 6px 0; font-size: 12px; color: var(--faint) }
 .hint .over { color: var(--bad); font-weight: 600 }
@@ -94,7 +108,9 @@ textarea::placeholder { color: var(--faint); opacity: 1 }
 @media (prefers-reduced-motion: no-preference) {
   .item.new { animation: rise .18s ease-out }
   @keyframes rise { from { opacity: 0; translate: 0 6px } }
-  [data-status="pending"] .note svg { animation: turn 1.2s linear infinite }
+  [data-status="pending"] .note svg, [data-status="waiting"] .note span svg { animation: turn 1.2s linear infinite }
+  [data-status="growing"] .text::after { animation: blink 1s steps(2, jump-none) infinite }
+  @keyframes blink { to { opacity: 0 } }
   @keyframes turn { to { rotate: 1turn } }
 }
 @media (forced-colors: active) {

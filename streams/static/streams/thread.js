@@ -1,11 +1,11 @@
 // What a stream shows: the published messages in their order, and one's own that are on their way.
 //
 // An entry's status: pending → sent, held, rejected or failed. `held` may become sent or rejected
-// when a moderator decides.
+// when a moderator decides. What the assistant writes has statuses of its own: see `answers.js`.
 
 const MOST_ENTRIES = 500;
 
-export const UNPUBLISHED = ["pending", "held", "rejected", "failed"];
+export const UNPUBLISHED = ["pending", "held", "rejected", "failed", "waiting", "refused"];
 
 export class Thread {
   entries = [];
@@ -25,7 +25,7 @@ export class Thread {
   // Applies one frame; returns the entry it changed or added, or null.
   apply(frame) {
     if (frame.type === "message") return this.#published(frame);
-    if (frame.type === "removed") return this.drop((each) => each.id === frame.id);
+    if (frame.type === "removed") return this.#removed(frame.id);
     const entry = this.#own(frame);
     if (!entry) return null;
     if (frame.type === "accepted") return this.#accepted(entry, frame.id);
@@ -48,6 +48,14 @@ export class Thread {
   // One's own entries that others have not seen, to keep over a reload of the page.
   unpublished() {
     return this.entries.filter((each) => UNPUBLISHED.includes(each.status)).slice(-20);
+  }
+
+  // An answer that others saw grow leaves a note where it stood.
+  #removed(id) {
+    const entry = this.#byId(id);
+    const shown = entry && ["growing", "erased"].includes(entry.status);
+    if (shown) return Object.assign(entry, { status: "erased", text: "" });
+    return this.drop((each) => each === entry);
   }
 
   #own(frame) {
@@ -91,7 +99,8 @@ export class Thread {
     const known = this.#byId(id);
     const entry = known || { key: id, id, ref: "" };
     const at = Date.parse(frame.sent_at);
-    Object.assign(entry, { author, text, offset, mine, at, status: "sent", rules: [], error: null });
+    const status = entry.status === "stopped" ? "stopped" : "sent";
+    Object.assign(entry, { author, text, offset, mine, at, status, rules: [], error: null });
     this.#place(entry);
     return entry;
   }

@@ -1,5 +1,6 @@
 // The embedded chat: a panel of its own style on anybody's page, made from one script tag.
 
+import { Answers } from "./answers.js";
 import { Client, CLOSED, OPEN, WAITING } from "./client.js";
 import { Composer } from "./composer.js";
 import { Log } from "./log.js";
@@ -25,6 +26,8 @@ export class Widget {
   #key;
   #visitor;
   #thread;
+  #answers;
+  #assistant = null;
   #client;
   #log;
   #composer;
@@ -44,6 +47,7 @@ export class Widget {
     this.#key = `rtai:${host}:${options.site}:${this.#stream}`;
     this.#visitor = new Visitor(host, options.site, options.name, this.#store);
     this.#thread = new Thread(() => this.#visitor.sub);
+    this.#answers = new Answers(this.#thread);
     this.#client = new Client({
       url: `${host.replace(/^http/, "ws")}/ws/v1/`,
       token: (fresh) => this.#visitor.get(fresh),
@@ -69,9 +73,12 @@ export class Widget {
     const name = this.#stream.replace(/[-_.:]+/g, " ");
     const title = this.#options.title || name[0].toUpperCase() + name.slice(1);
     const tag = new NameTag(this.#visitor.name, (chosen) => this.#rename(chosen));
-    this.#log = new Log({ edit: (each) => this.#edit(each), again: (each) => this.#again(each) });
+    const edit = (each) => this.#edit(each);
+    const again = (each) => this.#again(each);
+    this.#log = new Log({ edit, again, stop: (each) => this.#stop(each) });
     this.#composer = new Composer(this.#options.placeholder || WORDS.write, {
       send: (text) => this.#post(text),
+      ask: (text) => this.#ask(text),
       typing: () => this.#client.send({ type: "typing", stream: this.#stream }),
       change: () => this.#keep(),
     });
@@ -92,13 +99,39 @@ export class Widget {
 
   // Writing.
 
-  #post(text) {
+  #post(text, asks = false) {
     const ref = newRef();
-    this.#thread.post(ref, text, this.#visitor.author, Date.now());
+    Object.assign(this.#thread.post(ref, text, this.#visitor.author, Date.now()), { asks });
     this.#client.post(this.#stream, text, ref);
     this.#keep();
     this.#drawNow();
     this.#log.toBottom();
+  }
+
+  // A question is a message like any other; the answer is asked for when others may see it, unless
+  // the server does that by itself for whoever calls the assistant by name.
+  #ask(text) {
+    const { name, trigger } = this.#assistant;
+    if (trigger !== "mention") this.#post(text, true);
+    else this.#post(text.toLowerCase().includes(`@${name.toLowerCase()}`) ? text : `@${name} ${text}`);
+  }
+
+  #askNow(question) {
+    const ref = newRef();
+    Object.assign(this.#answers.ask(ref, Date.now()), { question });
+    this.#client.ask(this.#stream, question, ref);
+  }
+
+  // The questions that are published by now.
+  #askWaiting() {
+    for (const each of this.#thread.entries.filter((each) => each.asks && each.status === "sent")) {
+      each.asks = false;
+      this.#askNow(each.text);
+    }
+  }
+
+  #stop({ id, ref }) {
+    this.#client.send({ type: "cancel", ...(id ? { id } : { ref }) });
   }
 
   #edit(entry) {
@@ -107,8 +140,12 @@ export class Widget {
   }
 
   #again(entry) {
-    this.#forget(entry);
-    this.#post(entry.text);
+    const { entries } = this.#thread;
+    const asked = entries.slice(0, entries.indexOf(entry)).findLast((each) => each.mine);
+    const question = entry.question || asked?.text;
+    if (!entry.offset) this.#forget(entry);
+    if (entry.own === undefined) this.#post(entry.text, entry.asks);
+    else if (question) this.#askNow(question);
     this.#composer.box.focus();
   }
 
@@ -135,6 +172,7 @@ export class Widget {
     for (const each of mine) {
       this.#thread.entries.push(each);
       if (each.status === "pending") this.#client.post(this.#stream, each.text, each.ref, each.at);
+      if (each.status === "waiting") this.#client.ask(this.#stream, each.question, each.ref, each.at);
     }
   }
 
@@ -144,20 +182,39 @@ export class Widget {
     if (frame.stream && frame.stream !== this.#stream) return;
     if (frame.type === "subscribed") this.#subscribed(frame);
     else if (frame.type === "typing") this.#someoneTypes(frame.user);
-    else if (this.#thread.apply(frame)) this.#changed(frame);
-    else if (frame.type === "error" && frame.code === "not_found") this.#closedFor(404);
+    else if (this.#answered(frame) || this.#thread.apply(frame)) this.#changed(frame);
+    else if (frame.type === "error" && frame.code === "not_found" && !frame.ref && !frame.id) {
+      this.#closedFor(404);
+    }
+  }
+
+  #answered(frame) {
+    const answer = this.#answers.apply(frame);
+    if (answer && frame.type === "start" && !this.#log.isAtBottom) this.#log.unread += 1;
+    if (answer && (frame.type === "done" || frame.type === "error")) {
+      const said = answer.text && `${answer.author.name}: ${answer.text}`;
+      const note = answer.status !== "sent" && noteText(answer);
+      this.#status.textContent = [said, note].filter(Boolean).join(" ");
+    }
+    return answer;
   }
 
   #subscribed(frame) {
     if (frame.reset) this.#thread.reset();
+    this.#assistant = this.#composer.assistant = frame.assistant;
+    this.#answers.name = frame.assistant?.name || "";
+    for (const { id, count } of this.#answers.sync(frame.running)) {
+      this.#client.send({ type: "resume", id, from: count });
+    }
     this.#log.settle();
     this.#draw();
   }
 
   #changed(frame) {
     if (frame.type === "verdict" || frame.type === "error") this.#announce(frame.ref);
-    if (frame.type === "message") this.#someoneWrote(frame.author.id);
-    this.#keep();
+    if (frame.type === "message") this.#someoneWrote(frame.author);
+    this.#askWaiting();
+    if (frame.type !== "token") this.#keep();
     this.#draw();
   }
 
@@ -166,9 +223,10 @@ export class Widget {
     if (entry) this.#status.textContent = noteText(entry);
   }
 
-  #someoneWrote(id) {
+  #someoneWrote({ id, kind }) {
     this.#stopsTyping(id);
-    if (id !== this.#visitor.sub && !this.#log.isAtBottom) this.#log.unread += 1;
+    const news = id !== this.#visitor.sub && kind !== "assistant";
+    if (news && !this.#log.isAtBottom) this.#log.unread += 1;
   }
 
   #someoneTypes(id) {

@@ -5,6 +5,9 @@ export const WORDS = {
   messages: "Messages",
   write: "Write a message",
   send: "Send",
+  ask: "Ask",
+  askName: (name) => `Ask ${name}`,
+  stop: "Stop",
   promise: "Checked before others see it",
   name: "Your name",
   save: "Save",
@@ -38,6 +41,19 @@ export const WORDS = {
     unconfirmed: "Not confirmed: the connection was lost.",
     other: "Not sent.",
   },
+  thinking: "Thinking…",
+  growing: "",
+  stopped: "Stopped",
+  broken: "The answer broke off",
+  erased: "Taken back: breaks the rules",
+  refused: {
+    rate_limited: "No answer: too many questions.",
+    overloaded: "No answer: the assistant is very busy.",
+    deadline_exceeded: "No answer: the assistant is very busy.",
+    too_large: "No answer: the question is too long.",
+    blocked: "No answer: the question breaks the rules.",
+    other: "No answer: the assistant is not available.",
+  },
   wait: (seconds) => (seconds > 0 ? `Try again in ${seconds} s.` : "You can try again now."),
   typing: (names) =>
     names.length === 1 ? `${names[0]} is typing…` : names.length ? "Several people are typing…" : "",
@@ -45,13 +61,14 @@ export const WORDS = {
   left: (count) => (count < 0 ? `${-count} characters too many` : `${count} characters left`),
 };
 
-// What became of one's own message.
+// What became of one's own message, or of an answer.
 export function noteText({ status, rules, error }) {
-  if (status === "failed") {
+  if (error) {
     const seconds = Math.ceil((error.retryAt - Date.now()) / 1_000);
-    const text = WORDS.failed[error.code] || WORDS.failed.other;
+    const text = WORDS[status][error.code] || WORDS[status].other;
     return error.retryAt ? `${text} ${WORDS.wait(seconds)}` : text;
   }
   const names = status === "rejected" ? rules.join(", ").replace(/[-_]/g, " ") : "";
-  return names ? `${WORDS[status]} (${names})` : WORDS[status];
+  const text = status === "waiting" ? WORDS.thinking : WORDS[status];
+  return names ? `${text} (${names})` : text;
 }
