@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from generation import keys, scripts_redis
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
@@ -286,7 +288,7 @@ async def test_a_redis_that_is_away_is_overload() -> None:
     with pytest.raises(Overloaded):
         await away.read("x")
     with pytest.raises(Overloaded):
-        RedisWork(redis.Redis(unix_socket_path="/nonexistent/valkey.sock", retry=None)).claim_next()
+        RedisWork(redis.Redis(unix_socket_path="/nonexistent/valkey.sock", retry=Retry(NoBackoff(), 0))).claim_next()
 
 
 async def test_what_is_unknown_or_expired_is_none(
