@@ -156,6 +156,8 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        # A line for each answer, with the address that was asked.
+        "httpx": {"level": "WARNING"},
     },
     "root": {
         "handlers": ["console"],
