@@ -20,11 +20,13 @@ SITE, STREAM = "demo", "lobby"
 
 
 @contextlib.contextmanager
-def started(server: str) -> Iterator[Product]:
+def started(server: str, **environ: str) -> Iterator[Product]:
     """A ready product without rate limits and caps, for the load comes from one address."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder) / "var", RTAI_SERVER=server, RTAI_LOG_LEVEL="warning") as product,
+        running(
+            Path(folder) / "var", RTAI_SERVER=server, RTAI_LOG_LEVEL="warning", **environ
+        ) as product,
     ):
         command = [sys.executable, "manage.py", "limits", "off", "--all"]
         subprocess.run(

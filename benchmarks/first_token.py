@@ -1,0 +1,173 @@
+"""What our way adds to a model's own first token, and how soon a cancelled model stops.
+
+Starts the product and a model server that takes exactly its time (`benchmarks.peers.paced`), and
+asks the server directly and through the product by turns: 1, 8 and 32 at once. Then cancels answers
+in their middle and compares when the frame left with when the server saw its client hang up.
+
+    python -m benchmarks.first_token [--rounds 20]
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks import report
+from benchmarks.products import started, tokens
+from tests.product import ROOT, Product, free_port, until
+
+CROWDS = (1, 8, 32)
+QUESTION = [{"role": "user", "content": "How are you today?"}]
+ADDED_MS, CANCEL_MS = 30, 250
+SET_UP = """
+from generation.models import AssistantModelRecord, AssistantRecord
+from streams.models import Site
+model = AssistantModelRecord.objects.create(
+    name="paced", backend="openai", base_url="http://127.0.0.1:{port}/v1")
+assistant = AssistantRecord.objects.create(
+    name="Paced", default_model=model, memory_tokens=0, trigger="never")
+site = Site.objects.get(slug="demo")
+site.assistant = assistant
+site.save()
+"""
+
+
+@contextlib.contextmanager
+def paced() -> Iterator[int]:
+    """The port of a running model server."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.peers.paced", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        until(lambda: _answers(port), 10, "the model server")
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(f"http://127.0.0.1:{port}/gone").status_code == 200
+    return False
+
+
+def set_up(product: Product, port: int) -> None:
+    """Makes the model server's model the demo site's."""
+    command = [sys.executable, "manage.py", "shell", "-c", SET_UP.format(port=port)]
+    quiet = subprocess.DEVNULL
+    subprocess.run(command, cwd=ROOT, env=product.environ, check=True, stdout=quiet)
+
+
+async def direct(client: httpx.AsyncClient) -> float:
+    """Seconds to the first token, asked of the server itself."""
+    began = time.monotonic()
+    body = {"model": "paced", "messages": QUESTION, "stream": True}
+    first = 0.0
+    async with client.stream("POST", "/v1/chat/completions", json=body) as response:
+        async for line in response.aiter_lines():
+            if not first and '"content"' in line:
+                first = time.monotonic() - began
+    return first
+
+
+class Door:
+    """One visitor's connection."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self._count = 0
+
+    async def ask(self, cancel: bool = False) -> float:
+        """Seconds to the first token, the answer read to its end; or when `cancel` was sent."""
+        self._count += 1
+        frame = {"type": "generate", "ref": f"r{self._count}", "messages": QUESTION}
+        began, found = time.monotonic(), 0.0
+        await self._socket.send(json.dumps(frame))
+        async for text in self._socket:
+            for line in str(text).split("\n"):
+                heard = json.loads(line)
+                if heard["type"] == "token" and not found:
+                    found = time.monotonic() - began
+                    if cancel:
+                        found = time.monotonic()
+                        await self._socket.send(json.dumps({"type": "cancel", "id": heard["id"]}))
+                elif heard["type"] == "done":
+                    return found
+                elif heard["type"] == "error":
+                    raise RuntimeError(line)
+        raise RuntimeError("The connection ended.")
+
+
+async def compare(product: Product, port: int, rounds: int) -> list[report.Row]:
+    """The rows of all crowds, and of cancelling."""
+    async with contextlib.AsyncExitStack() as stack:
+        limits = httpx.Limits(max_connections=64)
+        base = f"http://127.0.0.1:{port}"
+        client = httpx.AsyncClient(base_url=base, limits=limits, timeout=30)
+        await stack.enter_async_context(client)
+        doors = [
+            Door(await stack.enter_async_context(_socket(product, token)))
+            for token in tokens(product, max(CROWDS))
+        ]
+        await asyncio.gather(*(door.ask() for door in doors))
+        rows = []
+        for crowd in CROWDS:
+            rows += await _crowd(client, doors[:crowd], max(3, rounds // crowd))
+        return [*rows, await _cancelling(client, doors[0], rounds)]
+
+
+def _socket(product: Product, token: str) -> connect:
+    return connect(
+        f"{product.url.replace('http', 'ws')}/ws/v1/",
+        additional_headers={"Authorization": f"Bearer {token}"},
+        subprotocols=["rtai.v1"],  # type: ignore[list-item]
+        ping_interval=None,
+    )
+
+
+async def _crowd(client: httpx.AsyncClient, doors: list[Door], rounds: int) -> list[report.Row]:
+    plain: list[float] = []
+    ours: list[float] = []
+    for _ in range(rounds):
+        plain += await asyncio.gather(*(direct(client) for _ in doors))
+        ours += await asyncio.gather(*(door.ask() for door in doors))
+    rows = []
+    for share in (0.5, 0.95):
+        added = report.quantile(ours, share) - report.quantile(plain, share)
+        value = f"{added:.1f} ms ({report.quantile(ours, share):.0f} against "
+        value += f"{report.quantile(plain, share):.0f})"
+        goal = share > 0.5 and len(doors) == 1
+        what = f"first token over the backend's own, {len(doors)} at once, p{share * 100:.0f}"
+        met = added <= ADDED_MS if goal else None
+        rows.append(report.Row(what, value, f"≤ {ADDED_MS} ms" if goal else "", met))
+    return rows
+
+
+async def _cancelling(client: httpx.AsyncClient, door: Door, rounds: int) -> report.Row:
+    sent = [await door.ask(cancel=True) for _ in range(rounds)]
+    await asyncio.sleep(1)
+    gone = (await client.get("/gone")).json()[-len(sent) :]
+    took = [end - begin for begin, end in zip(sent, gone, strict=True)]
+    worst = report.quantile(took, 0.95)
+    what = "cancel → the model's server sees its client leave, p95"
+    return report.Row(what, f"{worst:.0f} ms", f"≤ {CANCEL_MS} ms", worst <= CANCEL_MS)
+
+
+def main(asked: argparse.Namespace) -> None:
+    """Starts both, and measures."""
+    with paced() as port, started(asked.server, RTAI_GENERATION_WORKERS="1") as product:
+        set_up(product, port)
+        time.sleep(1.5)  # Every process reads the assistant at most a second later.
+        report.finish(report.run(lambda: compare(product, port, int(asked.rounds))), asked)
+
+
+if __name__ == "__main__":
+    main(report.arguments(__doc__, rounds=20))
