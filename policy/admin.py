@@ -107,7 +107,7 @@ class VerdictAdmin(ReadOnly, VerdictBase):
         "named",
         "judged",
         ("site", "stream", "offset"),
-        ("author_id", "author_name"),
+        ("author_id", "author_name", "author_kind"),
         ("accepted_at", "decided_at"),
         "id",
         "failed",

@@ -68,6 +68,9 @@ class VerdictRecord(models.Model):
     stream = models.CharField(max_length=100)
     author_id = models.CharField(max_length=128)
     author_name = models.CharField(max_length=64, blank=True)
+    author_kind = models.CharField(
+        max_length=9, default="user", help_text="user, assistant or service"
+    )
     ref = models.CharField(max_length=64, blank=True, help_text="The client's own id.")
     text = models.TextField()
     accepted_at = models.DateTimeField()

@@ -117,6 +117,7 @@ def _row(record: Mapping[str, str]) -> VerdictRecord:
         stream=message["stream"],
         author_id=message["author"]["id"],
         author_name=message["author"]["name"],
+        author_kind=message["author"]["kind"],
         ref=message["ref"],
         text=message["text"],
         accepted_at=_time(message["accepted_ms"]),

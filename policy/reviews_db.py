@@ -48,7 +48,7 @@ def _message(record: VerdictRecord) -> Message:
         id=record.id,
         site=record.site,
         stream=record.stream,
-        author=Author(record.author_id, record.author_name),
+        author=Author(record.author_id, record.author_name, record.author_kind),
         session="",
         ref=record.ref,
         text=record.text,

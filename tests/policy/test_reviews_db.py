@@ -38,6 +38,17 @@ def test_an_approved_message_is_published(
     assert ReviewRecord.objects.get().action == "allow"
 
 
+def test_an_assistants_answer_that_is_approved_is_still_the_assistants(
+    publisher: RedisPublisher, valkey: redis.Redis, held: VerdictRecord, moderator: User
+) -> None:
+    held.author_kind = "assistant"
+
+    review(held, Action.ALLOW, moderator, publisher, 1_800_000_000_000)
+
+    (row,) = valkey.zrange(keys.history("demo", "lobby"), 0, -1)
+    assert '"kind":"assistant"' in str(row)
+
+
 def test_a_review_that_cannot_be_published_is_not_recorded(
     held: VerdictRecord, moderator: User
 ) -> None:
