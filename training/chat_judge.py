@@ -1,0 +1,92 @@
+"""Writes replies to prompts that training has not seen, and counts what they repeat.
+
+A person reads them: `training/dialogues/judged.jsonl` holds the prompts, the replies and a mark
+for each (good, passable or bad).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from inference import versions
+from inference.engine_onnx import OnnxEngine
+from inference.generator import Cancellation, Piece, Prompt, Role, Sampling, Turn
+from training.chat_sources import load
+from training.dialogues.compose import Writer
+
+JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
+WORDS = 8
+OWN = 60_000
+"""Dialogues of our own among which repeated words are looked for."""
+
+_WORD = re.compile(r"[a-z0-9']+")
+Record = dict[str, str]
+
+
+def main() -> None:
+    """Reply, compare with the training text, write."""
+    asked = _options()
+    records = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
+    found = replies(asked.folder, [record["prompt"] for record in records])
+    seen = shared(found, _texts(asked))
+    for record, reply, repeats in zip(records, found, seen, strict=True):
+        if record.get("reply") != reply:
+            record |= {"reply": reply, "mark": ""}
+        record["repeats"] = "yes" if repeats else "no"
+        print(json.dumps(record, ensure_ascii=False))
+    lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
+    JUDGED.write_text(lines, encoding="utf-8")
+    print(f"{sum(seen)} of {len(seen)} share {WORDS} words in a row with the training text")
+    print(dict(Counter(record["mark"] for record in records)))
+
+
+def replies(folder: Path, prompts: Sequence[str]) -> list[str]:
+    """One reply to each prompt, each with a seed of its own."""
+    engine = OnnxEngine(folder, versions.load(folder), memory_mb=64)
+    return [_reply(engine, text, seed) for seed, text in enumerate(prompts)]
+
+
+def _reply(engine: OnnxEngine, text: str, seed: int) -> str:
+    sampling = Sampling(max_tokens=80, temperature=0.7, top_p=0.9, seed=seed)
+    prompt = Prompt((Turn(Role.USER, text),), sampling)
+    pieces = engine.generate(prompt, Cancellation())
+    return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
+
+
+def shared(replies: Sequence[str], texts: Iterable[str]) -> list[bool]:
+    """Whether each reply has eight words in a row that a text has as well."""
+    wanted = [set(runs(reply)) for reply in replies]
+    open_runs = set().union(*wanted)
+    known = {run for text in texts for run in runs(text) if run in open_runs}
+    return [bool(each & known) for each in wanted]
+
+
+def runs(text: str) -> list[tuple[str, ...]]:
+    """Every eight words in a row, in small letters and without marks."""
+    words = _WORD.findall(text.lower())
+    return [tuple(words[at : at + WORDS]) for at in range(len(words) - WORDS + 1)]
+
+
+def _texts(asked: argparse.Namespace) -> Iterable[str]:
+    for dialogue in load(asked.dialogues):
+        yield from dialogue.turns
+    for dialogue in Writer(asked.data).write(OWN, asked.seed):
+        yield from dialogue.turns
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="model folder to judge")
+    parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
+    parser.add_argument("--data", type=Path, required=True, help="folder of public sets")
+    parser.add_argument("--seed", type=int, default=23, help="seed of the second stage")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

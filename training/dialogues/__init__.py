@@ -1,0 +1,1 @@
+"""Dialogues of our own: small talk and simple support, in the assistant's manner."""
