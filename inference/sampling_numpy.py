@@ -30,19 +30,23 @@ class Chooser:
         if self._temperature < GREEDY_BELOW:
             return best
         weights = np.exp((logits - logits[best]) / np.float32(self._temperature))
-        if self._top_p < 1.0:
-            weights = nucleus(weights, self._top_p)
-        sums = np.cumsum(weights, dtype=np.float64)
+        kept = nucleus(weights, self._top_p) if self._top_p < 1.0 else None
+        sums = np.cumsum(weights if kept is None else weights[kept], dtype=np.float64)
         drawn = int(np.searchsorted(sums, self._dice.random() * sums[-1], side="right"))
-        return min(drawn, len(sums) - 1)
+        drawn = min(drawn, len(sums) - 1)
+        return drawn if kept is None else int(kept[drawn])
 
 
-def nucleus(weights: Logits, share: float) -> Logits:
-    """The weights, all zero but the fewest largest that together have this share.
+def nucleus(weights: Logits, share: float) -> NDArray[np.intp]:
+    """The fewest largest weights that together have this share: their places, in order.
 
-    Holtzman et al., The Curious Case of Neural Text Degeneration (2020).
+    Holtzman et al., The Curious Case of Neural Text Degeneration (2020). Only few are sorted: all
+    that are so small that together they are less than what may be left out are left out first.
     """
-    ordered = np.sort(weights)[::-1]
+    total = float(weights.sum(dtype=np.float64))
+    large = np.flatnonzero(weights >= (1.0 - share) * total / len(weights))
+    ordered = np.sort(weights[large])[::-1]
     sums = np.cumsum(ordered, dtype=np.float64)
-    last = ordered[min(int(np.searchsorted(sums, share * sums[-1])), len(ordered) - 1)]
-    return np.where(weights >= last, weights, np.float32(0.0))
+    last = ordered[min(int(np.searchsorted(sums, share * total)), len(ordered) - 1)]
+    kept: NDArray[np.intp] = large[weights[large] >= last]
+    return kept

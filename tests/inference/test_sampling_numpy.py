@@ -4,6 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from inference.errors import ModelUnavailable
 from inference.generator import Sampling
@@ -49,11 +51,20 @@ def test_only_the_likeliest_tokens_of_the_share_are_taken(top_p: float, expected
     assert set(chosen(2_000, seed=1, top_p=top_p)) == expected
 
 
-def test_the_nucleus_keeps_weights_and_zeroes_the_rest() -> None:
-    weights = np.array([1.0, 4.0, 2.0, 3.0], dtype=np.float32)
+@given(
+    st.lists(st.floats(0, 1, width=32), min_size=1, max_size=40).filter(any),
+    st.floats(0, 0.999),
+)
+def test_the_nucleus_is_the_smallest_set_with_its_share(found: list[float], share: float) -> None:
+    weights = np.array(found, dtype=np.float32)
+    ordered = sorted(found, reverse=True)
+    sums = np.cumsum(ordered)
+    size = int(np.searchsorted(sums, share * weights.sum(dtype=np.float64))) + 1
+    last = ordered[min(size, len(found)) - 1]
 
-    assert nucleus(weights, 0.6).tolist() == [0.0, 4.0, 0.0, 3.0]
-    assert nucleus(weights, 1.0).tolist() == weights.tolist()
+    kept = nucleus(weights, share).tolist()
+
+    assert kept == [place for place, weight in enumerate(found) if weight >= last]
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
