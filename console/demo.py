@@ -19,6 +19,11 @@ EXAMPLES = (
         "Usually arrives at once",
     ),
     Example(
+        "Question",
+        "What can you help me with?",
+        "Press Ask: the assistant answers word by word",
+    ),
+    Example(
         "Rude",
         "You are a complete idiot and nobody wants you here.",
         "Usually stopped, or held for a moderator",

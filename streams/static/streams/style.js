@@ -63,7 +63,7 @@ time { font-size: 12px; color: var(--faint); flex: none; font-variant-numeric: t
 .answer .face { background: var(--accent); color: var(--on-accent) }
 .answer .face svg { width: 20px; height: 20px }
 .answer .text { background: none; border: 1px solid var(--line); padding: 6px 11px }
-.answer .note { justify-content: start; text-align: start }
+.answer .note { justify-content: start; text-align: start; margin-top: 5px }
 [data-status="growing"] .text::after { content: ""; display: inline-block; width: .5em; height: 1em; margin-inline-start: 2px; vertical-align: -.12em; border-radius: 2px; background: var(--accent) }
 [data-status="waiting"] .text, [data-status="refused"] .text, [data-status="erased"] .text { display: none }
 [data-status="broken"] .note span, [data-status="refused"] .note span, [data-status="erased"] .note span { color: var(--warn) }

@@ -7,8 +7,11 @@ const MOST_ENTRIES = 500;
 
 export const UNPUBLISHED = ["pending", "held", "rejected", "failed", "waiting", "refused"];
 
+const UNDER_WAY = ["waiting", "growing"];
+
 export class Thread {
   entries = [];
+  horizon = 0; // Messages up to this offset are history: they stand before answers under way.
 
   // `me` is the visitor's own user id, a function because it may change with the token.
   constructor(me) {
@@ -110,8 +113,11 @@ export class Thread {
     const others = this.entries.filter((each) => each !== entry);
     const after = others.findLastIndex((each) => each.offset && each.offset < entry.offset);
     const next = others.findIndex((each) => each.offset > entry.offset);
+    const live = (each) => entry.offset <= this.horizon && UNDER_WAY.includes(each.status);
+    const growing = others.findIndex(live);
     const old = this.entries.indexOf(entry);
-    let at = next === -1 ? others.length : Math.max(after + 1, 0);
+    const end = growing === -1 ? others.length : growing;
+    let at = next === -1 ? Math.max(after + 1, end) : after + 1;
     if (old !== -1 && old > after && (next === -1 || old <= next)) at = old;
     others.splice(at, 0, entry);
     this.entries = others.slice(-MOST_ENTRIES);

@@ -108,12 +108,12 @@ export class Widget {
     this.#log.toBottom();
   }
 
-  // A question is a message like any other; the answer is asked for when others may see it, unless
-  // the server does that by itself for whoever calls the assistant by name.
+  // A question is a message like any other. Its answer is asked for when others may see it, unless
+  // the server does that by itself, for it calls the assistant by name.
   #ask(text) {
     const { name, trigger } = this.#assistant;
-    if (trigger !== "mention") this.#post(text, true);
-    else this.#post(text.toLowerCase().includes(`@${name.toLowerCase()}`) ? text : `@${name} ${text}`);
+    const called = text.toLowerCase().includes(`@${name.toLowerCase()}`);
+    this.#post(text, trigger !== "mention" || !called);
   }
 
   #askNow(question) {
@@ -201,6 +201,7 @@ export class Widget {
 
   #subscribed(frame) {
     if (frame.reset) this.#thread.reset();
+    this.#thread.horizon = frame.offset;
     this.#assistant = this.#composer.assistant = frame.assistant;
     this.#answers.name = frame.assistant?.name || "";
     for (const { id, count } of this.#answers.sync(frame.running)) {
