@@ -11,6 +11,8 @@ from rtai_project import websocket_frames
 
 STALLED_S = 5.0
 """A client that takes nothing for so long, while bytes wait for it, is cut off."""
+CLOSE_S = 2.0
+"""How long a client may take to answer a close frame; the stock server waits for ten seconds."""
 RESET = struct.pack("ii", 1, 0)
 """Makes closing a socket forget what its client has not taken, instead of offering it further."""
 
@@ -24,6 +26,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def connection_made(self, transport: Any) -> None:
         """uvicorn's, with a buffer that counts as full as soon as it holds something."""
         super().connection_made(transport)
+        self.close_timeout = CLOSE_S
         transport.set_write_buffer_limits(high=0)
 
     def connection_lost(self, exc: Exception | None) -> None:

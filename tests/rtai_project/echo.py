@@ -42,6 +42,11 @@ async def _websocket(scope: Any, receive: Any, send: Any) -> None:
     clients.add(send)
     if path == "/pour":
         await _pour(receive, send)
+    elif path == "/desert":
+        await _desert(send)
+        return
+    elif path == "/farewell":
+        await send({"type": "websocket.close", "code": 4001, "reason": "{}"})
     while True:
         message = await receive()
         if message["type"] == "websocket.disconnect":
@@ -50,14 +55,21 @@ async def _websocket(scope: Any, receive: Any, send: Any) -> None:
         received += 1
         if path == "/slow":
             await asyncio.Event().wait()
-        text = message.get("text")
-        if text and text.startswith("close "):
-            reason = json.dumps({"retry_after_ms": 5})
-            await send({"type": "websocket.close", "code": int(text[6:]), "reason": reason})
-        elif text is not None:
-            await send({"type": "websocket.send", "text": text})
-        else:
-            await send({"type": "websocket.send", "bytes": message["bytes"]})
+        await _answer(message, send)
+
+
+async def _answer(message: Any, send: Any) -> None:
+    """Does what a text asks for, or sends it back."""
+    text = message.get("text")
+    if text and text.startswith("count "):
+        await _count(int(text[6:]), send)
+    elif text and text.startswith("close "):
+        reason = json.dumps({"retry_after_ms": 5})
+        await send({"type": "websocket.close", "code": int(text[6:]), "reason": reason})
+    elif text is not None:
+        await send({"type": "websocket.send", "text": text})
+    else:
+        await send({"type": "websocket.send", "bytes": message["bytes"]})
 
 
 async def _pour(receive: Any, send: Any) -> None:
@@ -68,6 +80,24 @@ async def _pour(receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "text": CHUNK})
         sent += 1
         await asyncio.sleep(0)
+
+
+async def _count(number: int, send: Any) -> None:
+    """Sends so many numbered frames."""
+    global sent
+    for each in range(number):
+        await send({"type": "websocket.send", "text": f"{each} {CHUNK}"})
+        sent += 1
+
+
+async def _desert(send: Any) -> None:
+    """Sends until the client makes it wait, and ends without a word."""
+    while True:
+        sending = asyncio.ensure_future(send({"type": "websocket.send", "text": CHUNK}))
+        done, _ = await asyncio.wait({sending}, timeout=0.5)
+        if not done:
+            sending.cancel()
+            return
 
 
 async def opened() -> None:

@@ -125,8 +125,33 @@ def test_a_client_that_never_reads_costs_little_and_is_cut_off(served: Served) -
     try:
         wait_until(lambda: _stands_still(served), "the application waits for the client")
         assert served.state()["rss_kib"] - before < 4 * 1024
-        if served.server == "daphne":
-            wait_until(lambda: _is_cut_off(client), "the client is cut off", seconds=10)
+        wait_until(lambda: _is_cut_off(client), "the client is cut off", seconds=10)
+    finally:
+        client.close()
+
+
+def test_a_client_that_reads_again_in_time_has_lost_nothing(served: Served) -> None:
+    with served.connect(max_queue=1) as client:
+        client.send("count 300")
+        wait_until(lambda: _stands_still(served), "the application waits for the client")
+        got = [str(client.recv()) for _ in range(300)]
+
+    assert [int(text.partition(" ")[0]) for text in got] == list(range(300))
+    assert {len(text.partition(" ")[2]) for text in got} == {60_000}
+
+
+def test_what_a_client_has_not_taken_is_dropped_with_its_application(served: Served) -> None:
+    client = _raw(served, "/desert")
+    try:
+        wait_until(lambda: _is_cut_off(client), "the connection is dropped", seconds=10)
+    finally:
+        client.close()
+
+
+def test_a_close_frame_that_nobody_answers_is_not_waited_for(served: Served) -> None:
+    client = _raw(served, "/farewell")
+    try:
+        wait_until(lambda: _is_cut_off(client), "the connection is dropped", seconds=8)
     finally:
         client.close()
 

@@ -1,5 +1,6 @@
 """The product's HTTP and WebSocket paths on one of our servers, as a process:
-`python -m tests.streams.sse_door SERVER PORT`. Sites and streams are made up; Valkey is real."""
+`python -m tests.streams.sse_door SERVER PORT [HEARTBEAT_S PONG_S]`. Sites and streams are made up;
+Valkey is real."""
 
 import importlib
 import logging
@@ -47,6 +48,10 @@ class SmallBuffers(socket.socket):
 def main() -> None:
     logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
     django.setup()
+    from streams import pulse
+
+    if len(sys.argv) > 3:
+        pulse.HEARTBEAT_S, pulse.PONG_S = float(sys.argv[3]), float(sys.argv[4])
     from rtai_project.asgi import application
     from streams import lifespan, limits_db
 

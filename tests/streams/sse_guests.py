@@ -89,7 +89,7 @@ def bearer(given: str) -> dict[str, str]:
 class Door:
     """A server of our application, and what stands in for its workers."""
 
-    def __init__(self, server: str, log: Path) -> None:
+    def __init__(self, server: str, log: Path, *heartbeat_s: float) -> None:
         self.server = server
         self.port = free_port()
         self.log = log
@@ -102,7 +102,8 @@ class Door:
         self.listening: list[Events] = []
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.streams.sse_door", server, str(self.port)],
+                [sys.executable, "-m", "tests.streams.sse_door", server, str(self.port),
+                 *(str(each) for each in heartbeat_s)],
                 stdout=output, stderr=output,
                 env={**os.environ, "DJANGO_SETTINGS_MODULE": "rtai_project.settings"},
             )  # fmt: skip

@@ -190,3 +190,96 @@ async def test_a_late_frame_that_is_long_travels_alone() -> None:
     await case.outbox.drained()
 
     assert case.transport.written == ["a", long, "b"]
+
+
+async def test_what_is_put_in_one_turn_leaves_together_at_its_end() -> None:
+    case = Case()
+    case.outbox.put("a")
+    case.outbox.put("b")
+    assert case.transport.written == []
+    await asyncio.sleep(0)
+    assert case.transport.written == ["a\nb"]
+
+    case.outbox.put("c")
+    await asyncio.sleep(0)
+    assert case.transport.written == ["a\nb", "c"]
+
+
+async def test_a_transport_that_takes_everything_at_once_needs_no_task() -> None:
+    before = len(asyncio.all_tasks())
+    case = Case()
+    case.outbox.put("a")
+    await asyncio.sleep(0)
+
+    assert case.transport.written == ["a"]
+    assert len(asyncio.all_tasks()) == before
+    assert case.outbox.writing_since is None
+
+
+async def test_what_comes_while_a_write_waits_follows_it_together() -> None:
+    case = Case()
+    case.transport.open.clear()
+    for frame in "abc":
+        case.outbox.put(frame)
+        await turns()
+    case.transport.open.set()
+    await case.outbox.drained()
+
+    assert case.transport.written == ["a", "b\nc"]
+
+
+async def test_a_write_that_fails_after_it_waited_ends_the_writing() -> None:
+    failed: list[bool] = []
+    case = Case()
+    outbox = Outbox(
+        case.transport.write, lambda: None, failed=lambda: failed.append(True), clock=case.clock
+    )
+    case.transport.open.clear()
+    case.transport.broken = True
+    outbox.put("a")
+    outbox.put("b")
+    await turns()
+    case.transport.open.set()
+    await outbox.drained()
+
+    assert (failed, outbox.closed, case.transport.written) == ([True], True, [])
+
+
+async def test_a_write_that_waits_for_several_things_waits_for_each() -> None:
+    steps = [asyncio.Event() for _ in range(3)]
+    written: list[str] = []
+
+    async def write(text: str) -> None:
+        for step in steps:
+            await step.wait()
+        written.append(text)
+
+    outbox = Outbox(write, lambda: None, clock=FakeClock())
+    outbox.put("a")
+    for step in steps:
+        await turns()
+        assert written == []
+        step.set()
+    await outbox.drained()
+
+    assert written == ["a"]
+
+
+async def test_what_is_thrown_into_a_waiting_write_reaches_it() -> None:
+    ended: list[str] = []
+
+    async def write(text: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(text)
+            raise
+
+    outbox = Outbox(write, lambda: None, clock=FakeClock())
+    outbox.put("a")
+    await turns()
+    outbox.discard()
+    await turns()
+
+    assert ended == ["a"]
+    assert outbox.writing_since is None

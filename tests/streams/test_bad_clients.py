@@ -1,0 +1,343 @@
+"""Clients that are broken or mean, each on both servers: they get what they deserve, and nobody
+else notices."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from policy import keys as policy_keys
+from policy.policy import Action
+from streams import keys
+from streams.presence_redis import users_key
+from tests.builders import a_verdict
+from tests.rtai_project.waiting import wait_until
+from tests.streams.people import a_message
+from tests.streams.raw_guests import CLOSE, COMPRESSED, FIN, TEXT, Raw, encode
+from tests.streams.sse_guests import Door, token
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
+LONG = "x" * 9_000
+
+
+class Guest:
+    """A well-behaved client."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames: list[dict[str, Any]] = []
+
+    def say(self, **frame: object) -> None:
+        self.socket.send(json.dumps(frame))
+
+    def hear(self, kind: str) -> dict[str, Any]:
+        """The next frame of this type; what comes before it is skipped."""
+        while True:
+            while self.frames:
+                if (frame := self.frames.pop(0))["type"] == kind:
+                    return frame
+            lines = str(self.socket.recv(timeout=20)).split("\n")
+            self.frames += [json.loads(line) for line in lines]
+
+    def subscribe(self, room: str, **fields: object) -> dict[str, Any]:
+        self.say(type="subscribe", stream=room, **fields)
+        return self.hear("subscribed")
+
+    def close_code(self) -> int:
+        """The code of the close that comes."""
+        with pytest.raises(ConnectionClosed) as closed:
+            self.hear("the end")
+        assert closed.value.rcvd is not None
+        return int(closed.value.rcvd.code)
+
+
+def enter(sse: Door, given: str | None = None) -> Guest:
+    """A well-behaved client, connected."""
+    protocols = ["rtai.v1", f"rtai.token.{token() if given is None else given}"]
+    address = f"ws://127.0.0.1:{sse.port}/ws/v1/"
+    options: dict[str, Any] = {"subprotocols": protocols, "compression": None, "proxy": None}
+    options["max_queue"] = None  # It always reads, whether or not a test looks at it.
+    return Guest(sse.opened.enter_context(connect(address, **options)))
+
+
+def listening(sse: Door, room: str, user: str = "mute", *, buffer: int = 4_096) -> Raw:
+    """A raw client that has subscribed."""
+    client = Raw(sse, token(user), buffer=buffer).open()
+    client.say(type="subscribe", stream=room)
+    client.hear("subscribed")
+    return client
+
+
+def publish(sse: Door, room: str, count: int) -> None:
+    """Messages of 9 kB, decided at once."""
+    for _ in range(count):
+        message = a_message(stream=room, text=LONG)
+        body = json.dumps(message.as_json())
+        sse.valkey.hset(policy_keys.message(message.id), items=["body", body, "session", ""])
+        sse.publisher.publish([a_verdict(Action.ALLOW, message=message)])
+
+
+def members(sse: Door, room: str) -> int:
+    return int(sse.valkey.zcard(keys.stream_sessions("demo", room)))
+
+
+def sessions(sse: Door) -> int:
+    return int(sse.valkey.zcard(keys.sessions("demo")))
+
+
+def dropped(sse: Door) -> float:
+    """Clients that were too slow so far."""
+    for line in sse.http.get("/metrics").text.splitlines():
+        if line.startswith('rtai_drops_total{reason="slow_reader"}'):
+            return float(line.split()[-1])
+    return 0.0
+
+
+def sockets(sse: Door) -> int:
+    """The server's TCP connections, those included that it would like to close but cannot."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    over = {"05", "06", "0A"}  # FIN sent and acknowledged, both sides over, or only listening
+    return sum(
+        int(local.partition(":")[2], 16) == sse.port and state not in over
+        for _, local, _, state, *_ in lines
+    )
+
+
+@pytest.fixture
+def neighbour(sse: Door, room: str) -> Iterator[Guest]:
+    """A good client of the same stream, which must not notice anything."""
+    client = enter(sse, token("good"))
+    client.subscribe(room)
+    yield client
+    publish(sse, room, 1)
+    last = int(str(sse.valkey.hget(keys.position("demo", room), "offset")))
+    assert [client.hear("message")["offset"] for _ in range(last)] == list(range(1, last + 1))
+
+
+def test_one_that_never_reads_is_cut_off_and_its_socket_closed(
+    sse: Door, room: str, neighbour: Guest
+) -> None:
+    listening(sse, room)
+    before = sockets(sse)
+    publish(sse, room, 60)
+    wait_until(lambda: members(sse, room) == 1, "it is cut off")
+
+    wait_until(lambda: sockets(sse) < before, "its socket is closed")
+
+
+def test_one_that_was_too_slow_and_reads_again_sees_4008_and_recovers(sse: Door, room: str) -> None:
+    client, before = listening(sse, room), dropped(sse)
+    publish(sse, room, 200)
+    wait_until(lambda: dropped(sse) > before, "too much waits for it")
+
+    code, reason = client.closed()
+    assert (code, reason["code"]) == (4008, "slow_reader")
+    assert reason["retry_after_ms"] > 0
+    again = Raw(sse, token("mute")).open()
+    epoch = sse.valkey.hget(keys.position("demo", room), "epoch")
+    again.say(type="subscribe", stream=room, since={"epoch": epoch, "offset": 0})
+    assert again.hear("subscribed")["recovered"] is True
+    assert [again.hear("message")["offset"] for _ in range(3)] == [1, 2, 3]
+
+
+def test_one_that_reads_a_byte_now_and_then_is_cut_off(
+    sse: Door, room: str, neighbour: Guest
+) -> None:
+    client = listening(sse, room)
+    before = sockets(sse)
+    publish(sse, room, 60)
+    wait_until(lambda: bool(client.socket.recv(1)) and members(sse, room) == 1, "it is cut off")
+
+    wait_until(lambda: sockets(sse) < before, "its socket is closed")
+
+
+def test_one_that_floods_large_frames_is_closed(sse: Door, room: str, neighbour: Guest) -> None:
+    client = listening(sse, room, buffer=0)
+    frame = encode("x" * 65_000)
+    with contextlib.suppress(OSError):  # The server need not read what it has refused.
+        for _ in range(200):
+            client.send(frame)
+    wait_until(lambda: members(sse, room) == 1, "it is closed")
+
+
+def test_one_that_floods_and_listens_is_told_4013(sse: Door, room: str) -> None:
+    client, frame = listening(sse, room, buffer=0), encode("x" * 65_000)
+    for _ in range(200):
+        client.send(frame)
+        opcode, body = client.message()
+        if opcode == CLOSE:
+            break
+
+    assert int.from_bytes(body[:2], "big") == 4013
+
+
+def test_hundreds_from_one_address_are_turned_away_above_its_cap(sse: Door) -> None:
+    sse.valkey.hset(keys.LIMITS, "address.open_connections", "5")
+    clients = [enter(sse, token(f"u{number}")) for number in range(60)]
+    codes = [client.close_code() for client in clients[5:]]
+
+    assert codes == [4504] * 55
+    assert sessions(sse) == 5
+
+
+def test_an_address_that_connects_too_fast_is_told_to_wait(sse: Door) -> None:
+    sse.valkey.hset(keys.LIMITS, "address.connections", "5:60000:5")
+    clients = [enter(sse, token(f"u{number}")) for number in range(15)]
+
+    assert [client.close_code() for client in clients[5:]] == [4013] * 10
+    assert sessions(sse) == 5
+
+
+def test_a_frame_of_one_byte_segments_is_a_frame(sse: Door, room: str) -> None:
+    client = Raw(sse).open(by=1)
+    client.hear("welcome")
+    client.send(encode(json.dumps({"type": "subscribe", "stream": room})), by=1)
+
+    assert client.hear("subscribed")["stream"] == room
+
+
+def test_one_with_an_ended_token_is_told_so_every_time(sse: Door) -> None:
+    given = token(exp=int(time.time()) - 10)
+
+    assert [enter(sse, given).close_code() for _ in range(30)] == [4005] * 30
+    assert sessions(sse) == 0
+
+
+def test_one_who_is_banned_is_told_so_every_time(sse: Door) -> None:
+    sse.valkey.zadd(keys.bans("demo"), {"user:ann": (int(time.time()) + 60) * 1000})
+
+    assert [enter(sse).close_code() for _ in range(30)] == [4503] * 30
+    assert sessions(sse) == 0
+
+
+def test_ten_thousand_streams_are_too_many(sse: Door, room: str, neighbour: Guest) -> None:
+    client = Raw(sse, token("greedy")).open()
+    lines = [json.dumps({"type": "subscribe", "stream": f"{room}-{n}"}) for n in range(10_000)]
+    client.send(encode("\n".join(lines[:200])))
+    told = [client.hear("error")["code"] for _ in range(72)]
+    assert told == ["forbidden"] * 72
+    assert members(sse, f"{room}-127") == 1
+    assert members(sse, f"{room}-128") == 0
+
+    for start in range(200, 10_000, 700):
+        client.send(encode("\n".join(lines[start : start + 700])))
+    assert client.closed()[0] == 4013
+
+
+def test_a_replayed_ref_is_judged_once(sse: Door, room: str) -> None:
+    client = listening(sse, room, buffer=0)
+    for _ in range(50):
+        client.say(type="message", stream=room, ref="again", text="Hello.")
+    ids = {client.hear("accepted")["id"] for _ in range(50)}
+
+    assert len(ids) == 1
+    assert sse.valkey.zcard(policy_keys.PENDING) == 1
+    sse.decide()
+    assert client.hear("verdict")["id"] in ids
+
+
+@pytest.mark.parametrize(
+    ("epoch", "offset", "recovered"), [("", 99, False), ("foreign", 1, False), ("", 0, True)]
+)
+def test_a_position_that_cannot_be_is_not_recovered(
+    sse: Door, room: str, epoch: str, offset: int, recovered: bool
+) -> None:
+    client = enter(sse)
+    real = client.subscribe(room)["epoch"]
+
+    since = {"epoch": epoch or real, "offset": offset}
+    assert client.subscribe(room, since=since)["recovered"] is recovered
+
+
+@pytest.mark.parametrize("offset", [-1, 1.5, "1", None, 2**70])
+def test_an_offset_that_is_none_is_a_bad_frame(sse: Door, room: str, offset: object) -> None:
+    client = enter(sse)
+    client.say(type="subscribe", stream=room, since={"epoch": "e", "offset": offset})
+
+    assert client.hear("error")["code"] == "bad_frame"
+    assert client.subscribe(room)["recovered"] is True
+
+
+def test_two_sessions_with_one_token_are_two_sessions_of_one_user(sse: Door, room: str) -> None:
+    given = token()
+    one, other = enter(sse, given), enter(sse, given)
+    ids = {client.hear("welcome")["session"] for client in (one, other)}
+    for client in (one, other):
+        client.subscribe(room)
+    one.say(type="message", stream=room, ref="r", text="Hello.")
+    one.hear("accepted")
+    sse.decide()
+
+    assert len(ids) == 2
+    assert one.hear("verdict") == other.hear("verdict")
+    assert sse.valkey.zcard(users_key("demo", room)) == 1
+
+
+def test_a_token_that_ends_in_the_middle_of_a_frame_ends_the_connection(
+    sse: Door, room: str
+) -> None:
+    client = Raw(sse, token(exp=int(time.time()) + 3)).open()
+    client.hear("welcome")
+    frame = json.dumps({"type": "message", "stream": room, "ref": "r", "text": "Too late."})
+    client.send(encode(frame[:20], TEXT))
+
+    code, reason = client.closed()
+    assert (code, reason["retry_after_ms"]) == (4005, 0)
+    client.send(encode(frame[20:], FIN))
+    wait_until(client.is_over, "the connection is over")
+    assert sse.valkey.zcard(policy_keys.PENDING) == 0
+
+
+def test_one_that_reconnects_in_a_loop_leaves_nothing_behind(
+    sse: Door, room: str, neighbour: Guest
+) -> None:
+    for _ in range(60):
+        client = listening(sse, room, "restless", buffer=0)
+        client.socket.close()
+
+    wait_until(lambda: members(sse, room) == 1, "all but one session are gone")
+    wait_until(lambda: sse.valkey.zcard(users_key("demo", room)) == 1, "so is their presence")
+    wait_until(lambda: sessions(sse) == 1, "nothing is left of them")
+
+
+def test_a_compressed_frame_that_was_not_negotiated_is_a_breach(sse: Door, room: str) -> None:
+    client = listening(sse, room, buffer=0)
+    client.send(encode('{"type":"pong"}', FIN | COMPRESSED | TEXT))
+
+    assert client.closed()[0] == 1002
+    wait_until(lambda: members(sse, room) == 0, "its session is gone")
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def hasty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    """A server that pings after a second and waits half a second for the pong."""
+    made = Door(request.param, tmp_path / "log", 1.0, 0.5)
+    yield made
+    made.end()
+
+
+def test_one_that_answers_no_ping_is_closed_with_4012_and_one_that_does_is_not(
+    hasty: Door, room: str
+) -> None:
+    dumb, polite = Raw(hasty, token("dumb")).open(), Raw(hasty, token("polite")).open()
+    for _ in range(3):
+        polite.hear("ping")
+        polite.say(type="pong")
+
+    assert dumb.closed()[0] == 4012
+    polite.say(type="subscribe", stream=room)
+    assert polite.hear("subscribed")["stream"] == room
+
+
+def test_a_connection_whose_other_end_vanished_is_let_go(hasty: Door, room: str) -> None:
+    listening(hasty, room)  # It neither reads, nor answers, nor closes from here on.
+    before = sockets(hasty)
+
+    wait_until(lambda: members(hasty, room) == 0, "its session is gone")
+    wait_until(lambda: sockets(hasty) < before, "its socket is closed")
