@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -49,7 +49,7 @@ class Chatter:
         self._task: asyncio.Task[None] | None = None
         self._repeats: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "Chatter":
+    async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run())
         await asyncio.wait_for(self._subscribed.wait(), 30)
         return self

@@ -246,6 +246,42 @@ def test_a_message_waits_for_the_subscription_and_is_sent_again_until_it_is_judg
     assert lab.sent("message") == []
 
 
+@pytest.mark.parametrize("answer", [
+    {"type": "start", "ref": "r1", "id": "g1", "stream": "lobby", "model": "m", "user": "u"},
+    {"type": "done", "ref": "r1", "id": "g1", "finish_reason": "cancelled", "usage": {}},
+    {"type": "error", "ref": "r1", "code": "overloaded", "retryable": True},
+])  # fmt: skip
+def test_a_question_is_asked_again_until_its_answer_begins_or_ends(
+    start: Start, answer: dict[str, Any]
+) -> None:
+    lab = start()
+    lab.do("client.subscribe('lobby')")
+    lab.do("client.ask('lobby', 'Who are you?', 'r1')")
+    lab.do("client.connect()")
+    turns = [{"role": "user", "content": "Who are you?"}]
+    frame = {"type": "generate", "stream": "lobby", "ref": "r1", "messages": turns}
+    for _ in range(2):
+        lab.greet(recovered=True)
+        assert lab.sent("generate") == [frame]
+        lab.drop()
+        lab.pass_ms(3_000)
+
+    lab.greet(recovered=True)
+    lab.say(answer)
+    lab.drop()
+    lab.pass_ms(6_000)
+    lab.greet(recovered=True)
+    assert lab.sent("generate") == []
+    assert lab.frames(answer["type"]) == [answer]
+
+
+def test_what_cannot_be_cancelled_leaves_the_subscription_alone(live: Lab) -> None:
+    live.say({"type": "error", "id": "g1", "code": "overloaded", "retryable": True})
+    live.pass_ms(5_000)
+
+    assert len(live.sent("subscribe")) == 1
+
+
 def test_a_message_is_not_sent_again_once_the_server_may_have_forgotten_it(live: Lab) -> None:
     live.do("client.post('lobby', 'hello', 'r1')")
     live.drop(4001, retry_after_ms=280_000)
