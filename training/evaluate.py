@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from training import groups, verify
+from training import groups, labelled, verify
 from training.benign import benign_rows
 from training.calibrate import average_precision, calibration_error, roc_area, threshold_at
 from training.encode import numbers_of, shipped_tokenizer
@@ -153,6 +153,26 @@ def handmade_report(folder: Path) -> list[str]:
     return lines
 
 
+def labelled_report(folder: Path) -> list[str]:
+    """Each label on the hand-labelled texts that concern it, and `harm` by kind of text."""
+    texts = labelled.read()
+    scores = score(folder, [Row(text.text) for text in texts])
+    lines = ["| label | positives | negatives | AUPRC | ROC-AUC | ECE | precision | recall |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for column, label in enumerate(MODERATION_LABELS):
+        about = [
+            i
+            for i, text in enumerate(texts)
+            if label in text.labels and (label == "harm" or label in labelled.CONCERNS[text.theme])
+        ]
+        if about:
+            truth = np.array([float(texts[i].labels[label]) for i in about])
+            lines.append(f"| {label} | {_figures(truth, scores[about, column])} |")
+    judged = [i for i, text in enumerate(texts) if "harm" in text.labels]
+    rows = [Row("", {"harm": texts[i].labels["harm"]}, str(texts[i].kind)) for i in judged]
+    return [*lines, *by_source(rows, scores[judged])]
+
+
 def moderation_report(asked: argparse.Namespace) -> list[str]:
     """Everything that the card tells of the moderation model."""
     rows = reported(asked.run)
@@ -166,6 +186,7 @@ def moderation_report(asked: argparse.Namespace) -> list[str]:
         f"## Harmless chat, {len(chat)} texts", *chat_report(chat, score(asked.folder, chat)),
         "## Groups", *group_report(asked.folder),
         "## Misspelt", *spelling_report(asked.folder, rows, scores),
+        "## Labelled by hand", *labelled_report(asked.folder),
         "## Written by hand", *handmade_report(asked.folder),
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from training import fit as learning
 from training.encode import encode
-from training.encoder import start_network
+from training.encoder import Network, start_network
 from training.fit import Encoded
 from training.holdout import assert_none_held_out, drop_held_out
 from training.labels import BOOST, IMPORTANCE, MODERATION_HEADS
@@ -30,7 +30,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=0, help="so many rows an epoch only")
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--start", type=Path, help="run, checkpoint or model.onnx to go on from")
-    parser.add_argument("--frozen-words", action="store_true", help="leave the word table alone")
+    parser.add_argument(
+        "--frozen", type=int, default=-1, help="leave the word table and so many layers alone"
+    )
     parser.add_argument("--rate", type=float, default=1.5e-4, help="highest learning rate")
     parser.add_argument("--real", type=float, default=1.0, help="share of the real rows an epoch")
     parser.add_argument("--made", type=float, default=0.6, help="share of the generated rows")
@@ -58,6 +60,13 @@ def start_weights(path: Path) -> dict[str, Tensor]:
     return {name: torch.tensor(np.array(value)) for name, value in restore(path).items()}
 
 
+def freeze(network: Network, layers: int) -> None:
+    """Leave the embedding and the lowest layers as they are; a negative number frees all."""
+    if layers >= 0:
+        for part in (network.words, network.places, network.words_norm, *network.layers[:layers]):
+            part.requires_grad_(False)
+
+
 def main() -> None:
     """Load, train, and leave network and validation rows for the exporter."""
     asked = arguments()
@@ -68,7 +77,7 @@ def main() -> None:
     network = start_network(len(MODERATION_HEADS))
     if asked.start:
         network.load_state_dict(start_weights(asked.start))
-    network.words.weight.requires_grad_(not asked.frozen_words)
+    freeze(network, asked.frozen)
     plan = learning.Plan(
         epochs=asked.epochs,
         batch=asked.batch,

@@ -20,7 +20,7 @@ from training.rows import Row
 FOLDER = Path(__file__).parent
 FILES = (
     "threats", "hate", "sexual", "selfharm", "violence", "illicit", "spam", "prose", "subtle",
-    "menace", "peoples", "adult", "despair", "bodies", "requests", "everyday",
+    "menace", "peoples", "adult", "despair", "bodies", "requests", "everyday", "contrasts",
 )  # fmt: skip
 _HEADER = re.compile(r"\[([^|\]]+)\|([^|\]]+)\|([^|\]]*)(?:\|([^\]]*))?\]")
 _SLOT = re.compile(r"\{(\w+)\}")
