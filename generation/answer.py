@@ -13,7 +13,7 @@ from generation.judge import Judge
 from generation.leases import CANCELLED
 from generation.pieces import Gathered, Pieces
 from generation.store import Work
-from inference.batching import estimate_tokens
+from inference.batching import BYTES_PER_TOKEN
 from inference.errors import Overloaded, RtaiError
 from inference.generator import Ended, Generator
 from policy.messages import Verdict
@@ -102,8 +102,7 @@ class Answer:
     def usage(self) -> Usage:
         """Its tokens: as the model counted them, or estimated where it was not asked to the end."""
         if self._usage is None:
-            written = max(self._all_tokens, estimate_tokens(self._text) if self._text else 0)
-            self._usage = Usage(self._prompt_tokens(), written)
+            self._usage = Usage(self._prompt_tokens(), self._all_tokens)
         return self._usage
 
     def _prompt_tokens(self) -> int:
@@ -130,8 +129,10 @@ class Answer:
 
     def _take(self, gathered: Gathered) -> Ending | None:
         """Grows by what was gathered; what it ends with, if it does."""
-        self._tokens += gathered.count
-        self._all_tokens += gathered.count
+        # A backend may put many tokens into one piece.
+        tokens = max(gathered.count, len(gathered.text) // BYTES_PER_TOKEN)
+        self._tokens += tokens
+        self._all_tokens += tokens
         # Half a surrogate pair may come from an upstream's JSON, and cannot be stored.
         text = gathered.text.encode("utf-8", "replace").decode()
         whole = isinstance(gathered.end, Ended)

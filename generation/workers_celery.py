@@ -4,6 +4,7 @@ All of it is one for each process.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -29,6 +30,7 @@ from inference import metrics_prometheus as metrics
 from inference.errors import ModelUnavailable, Overloaded
 from inference.generator import Generator
 from inference.loading import NO_VERSION
+from inference.types import Scores
 from inference.workers_redis import GENERATORS, Description, Heartbeat, LoadedModel
 from policy import tasks
 from policy.messages import Verdict, new_id
@@ -44,7 +46,7 @@ def runner() -> Runner:
     """What this process writes answers with."""
     ports = Ports(
         work=_work(),
-        judge=Judge(JoinedScorer(workers_celery.scorer()), policies, tasks.now_ms),
+        judge=Judge(JoinedScorer(_Watched()), policies, tasks.now_ms),
         generator=generator,
         speak=speak,
         watcher=Metrics(),
@@ -113,6 +115,15 @@ def _work() -> RedisWork:
 @functools.lru_cache(maxsize=MAX_UPSTREAMS)
 def _upstream(found: ModelSettings) -> Generator:
     return Upstream(found)
+
+
+class _Watched:
+    """Judges one batch at a time, seen to be busy: who hangs there is killed like a judging worker,
+    for every answer of the process would wait for it."""
+
+    def score(self, texts: Sequence[str]) -> list[Scores]:
+        with heartbeat().busy():
+            return workers_celery.scorer().score(texts)
 
 
 def _count_failure(sink: str) -> None:

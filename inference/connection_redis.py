@@ -74,7 +74,7 @@ def client(url: str) -> "redis.Redis":
         hosts, service, db = found
         sentinel: Any = redis.sentinel.Sentinel(hosts, **OPTIONS)  # type: ignore[no-untyped-call]
         return cast("redis.Redis", sentinel.master_for(service, db=db, **OPTIONS))
-    return redis.Redis.from_url(url, **OPTIONS)
+    return redis.Redis.from_url(url, max_connections=MAX_CONNECTIONS, **OPTIONS)
 
 
 _async_clients: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis]" = (

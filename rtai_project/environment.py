@@ -43,6 +43,13 @@ def _positive(value: str) -> int:
     return number
 
 
+def _threads(value: str) -> int:
+    number = int(value)
+    if not 1 <= number <= 256:
+        raise ValueError
+    return number
+
+
 def _natural(value: str) -> int:
     number = int(value)
     if number < 0:
@@ -187,9 +194,9 @@ VARIABLES = {
         Variable(
             "RTAI_GENERATION_CONCURRENCY",
             "32",
-            "a number from 1",
+            "a number from 1 to 256",
             "Answers that one such process writes at the same time.",
-            _positive,
+            _threads,
         ),
         Variable(
             "RTAI_GENERATION_MEMORY_MB",

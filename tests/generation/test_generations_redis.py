@@ -283,12 +283,13 @@ async def test_a_full_queue_is_overload(generations: RedisGenerations) -> None:
 
 async def test_a_redis_that_is_away_is_overload() -> None:
     away = RedisGenerations("unix:///nonexistent/valkey.sock")
+    nowhere = redis.Redis(unix_socket_path="/nonexistent/valkey.sock", retry=Retry(NoBackoff(), 0))
     with pytest.raises(Overloaded):
         await away.admit(a_generation(), a_visitor())
     with pytest.raises(Overloaded):
         await away.read("x")
     with pytest.raises(Overloaded):
-        RedisWork(redis.Redis(unix_socket_path="/nonexistent/valkey.sock", retry=Retry(NoBackoff(), 0))).claim_next()
+        RedisWork(nowhere).claim_next()
 
 
 async def test_what_is_unknown_or_expired_is_none(

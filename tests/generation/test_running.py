@@ -191,6 +191,18 @@ async def test_text_without_an_end_is_judged_every_forty_tokens_with_what_came_b
     assert CONTEXT > 80 * 4
 
 
+async def test_many_tokens_in_one_piece_are_judged_before_they_are_told(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    worker = Worker(valkey, f"{BAD} " * 30)
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+
+    worker.runner.run(generation.id)
+
+    assert [each["type"] for each in ear.hear()] == ["generation.start", "generation.done"]
+
+
 async def test_the_context_of_a_long_answer_is_bounded(
     valkey: redis.Redis, generations: RedisGenerations
 ) -> None:
@@ -297,7 +309,7 @@ async def test_a_cancelled_answer_stops_its_model_and_keeps_its_text(
 
     found = await read(generations, generation)
     assert (found.finish, found.text) == (FinishReason.CANCELLED, "I am")
-    assert found.usage == Usage(7, 4)
+    assert found.usage == Usage(7, 1)
     (frame,) = history(valkey)
     assert (frame["type"], frame["text"]) == ("message", "I am")
 
