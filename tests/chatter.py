@@ -13,6 +13,8 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
+from tests.faults.views import View
+
 Frame = dict[str, Any]
 
 
@@ -30,6 +32,8 @@ class Seen:
     epochs: set[str] = field(default_factory=set)
     lost: int = 0
     """How often a reconnect could not recover."""
+    view: View = field(default_factory=View)
+    """The same, frame by frame, with what was wrong."""
 
 
 class Chatter:
@@ -39,7 +43,7 @@ class Chatter:
         self.url = url
         self.stream = stream
         self.name = name
-        self.seen = Seen()
+        self.seen = Seen(view=View(name))
         self.unanswered: dict[str, str] = {}
         """Texts by `ref` that no `accepted` answered yet."""
         self._token: str | None = None
@@ -63,6 +67,8 @@ class Chatter:
     async def say(self, ref: str, text: str) -> None:
         """Sends a message, or keeps it until the connection is back."""
         self.unanswered[ref] = text
+        if self._socket is not None:
+            self.seen.view.sent(ref)
         await self._send({"type": "message", "stream": self.stream, "ref": ref, "text": text})
 
     async def until(self, condition: Any, within_s: float = 30) -> None:
@@ -91,6 +97,7 @@ class Chatter:
         protocols = ["rtai.v1", f"rtai.token.{token}"]
         async with connect(address, subprotocols=protocols, open_timeout=10) as socket:  # type: ignore[arg-type]
             self._socket = socket
+            self.seen.view.connected()
             since = {"since": self._position} if self._position else {"recent": 0}
             await self._send({"type": "subscribe", "stream": self.stream, **since})
             async for data in socket:
@@ -115,6 +122,7 @@ class Chatter:
                 await self._socket.send(json.dumps(frame))
 
     async def _receive(self, frame: Frame) -> None:
+        self.seen.view.take(frame)
         handler = getattr(self, f"_on_{frame['type']}", None)
         if handler is not None:
             await handler(frame)

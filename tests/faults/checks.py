@@ -35,6 +35,7 @@ def check(author: Seen, reader: Seen, sent: int) -> None:
     assert set(author.accepted.values()) == set(author.verdicts), "a message without a verdict"
     assert {id: each for id, each in author.verdicts.items() if len(each) > 1} == {}
     for seen in (author, reader):
+        assert seen.view.faults == []
         assert seen.lost == 0
         assert len(seen.epochs) == 1
         assert max(seen.shown.values()) == 1, "a message was shown twice"
