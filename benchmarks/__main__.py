@@ -1,49 +1,147 @@
 """Runs every benchmark, prints one table and writes it to `benchmarks/results/`: `make bench`.
 
-Each runs in a process of its own, one after the other; takes about 15 minutes.
+Each part runs in a process of its own, one after the other, and has a time of its own; a part that
+fails or takes longer gives a row that says so, and none leaves a process behind. All together take
+at most 20 minutes.
+
+    python -m benchmarks [--quick] [--results FOLDER]
 """
 
+import argparse
 import json
+import platform
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from benchmarks import report
+from benchmarks.bystanders import marked
 from tests.product import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
-RUNS = (
-    ("end_to_end", ("daphne", "uvicorn")),
-    ("tutorial", ("daphne",)),
-    ("fan_out", ("daphne", "uvicorn")),
-    ("storm", ("daphne", "uvicorn")),
-    ("bad_clients", ("daphne", "uvicorn")),
-    ("idle", ("daphne", "uvicorn")),
+WHOLE_S, QUICK_S = 1_170, 600
+LEAST_S = 20
+"""A part is not started with less time than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A module of this package, on each of these servers, and how long one run of it may take.
+
+    `quick` are the arguments of the quick form, which runs on the servers of `briefly` only.
+    """
+
+    module: str
+    servers: Sequence[str]
+    within_s: float
+    quick: str
+    briefly: Sequence[str] = ("daphne",)
+    arguments: str = ""
+
+
+PARTS = (
+    Part("end_to_end", report.SERVERS, 210, "--messages 60"),
+    Part(
+        "fan_out",
+        ("daphne", "uvicorn", "tutorial", "socketio"),
+        90,
+        "--subscribers 20 --rate 10 --seconds 1",
+        ("uvicorn", "tutorial", "socketio"),
+        "--seconds 12",
+    ),
+    Part("storm", report.SERVERS, 75, "--clients 20 --missed 5"),
+    Part("bad_clients", report.SERVERS, 100, "--clients 1", ("uvicorn",)),
+    Part("idle", ("daphne", "uvicorn", "socketio"), 150, "--connections 40"),
+    Part("soak", report.SERVERS, 140, "--minutes 0.1 --rate 10", arguments="--minutes 0.6"),
+    Part("first_token", report.SERVERS, 90, "--rounds 2"),
 )
+"""In this order; the last ones go without where time runs out."""
 
 
-def rows_of(name: str, server: str) -> Iterator[report.Row]:
-    """The rows of one benchmark, or one that says that it failed."""
+def runs(quick: bool) -> Iterator[tuple[Part, str]]:
+    """Every part with each of its servers."""
+    for part in PARTS:
+        for server in part.briefly if quick else part.servers:
+            yield part, server
+
+
+def rows_of(part: Part, server: str, quick: bool, left_s: float) -> list[report.Row]:
+    """The rows of one run, or one that says why there are none."""
+    if left_s < LEAST_S:
+        return [report.Row(part.module, "not measured: no time left", "", False, server)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
-        command = [sys.executable, "-m", f"benchmarks.{name}", "--server", server]
-        done = subprocess.run([*command, "--json", str(path)], cwd=ROOT, check=False)
-        if done.returncode:
-            yield report.Row(f"{name} on {server}", f"failed with {done.returncode}", "", False)
-            return
-        for row in json.loads(path.read_text()):
-            yield report.Row(**row)
+        arguments = (part.quick if quick else part.arguments).split()
+        command = [sys.executable, "-m", f"benchmarks.{part.module}", "--server", server]
+        problem = _run([*command, *arguments, "--json", str(path)], min(part.within_s, left_s))
+        if problem:
+            return [report.Row(part.module, f"failed: {problem}", "", False, server)]
+        found = [report.Row(**row) for row in json.loads(path.read_text())]
+    return [row if row.on else report.Row(**{**asdict(row), "on": server}) for row in found]
+
+
+def _run(command: Sequence[str], within_s: float) -> str:
+    """Runs a command and ends whatever it leaves; what went wrong, or nothing."""
+    with marked() as environ:
+        try:
+            done = subprocess.run(command, cwd=ROOT, env=environ, timeout=within_s, check=False)
+        except subprocess.TimeoutExpired:
+            return f"stopped after {within_s:.0f} s"
+    return f"ended with {done.returncode}" if done.returncode else ""
+
+
+def measured(quick: bool) -> Iterator[report.Row]:
+    """The rows of all parts, as they come."""
+    end = time.monotonic() + (QUICK_S if quick else WHOLE_S)
+    for part, server in runs(quick):
+        started = time.monotonic()
+        print(f"--- {part.module} on {server}", flush=True)
+        yield from rows_of(part, server, quick, end - started)
+        print(f"--- took {time.monotonic() - started:.0f} s", flush=True)
+
+
+def written(rows: Sequence[report.Row], folder: Path, took_s: float) -> str:
+    """The table with the machine, which goes to the folder, too."""
+    text = (
+        f"Machine: {report.machine()}, {platform.machine()}.\n"
+        f"Measured at {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC in {took_s:.0f} s.\n\n"
+        f"{report.summary(rows)}\n"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "table.md").write_text(text)
+    (folder / "rows.json").write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    return text
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def main() -> None:
     """Runs all of them."""
-    rows = [row for name, servers in RUNS for server in servers for row in rows_of(name, server)]
-    text = f"Machine: {report.machine()}.\n\n{report.table(rows)}\n"
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "table.md").write_text(text)
-    print(f"\n{text}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small numbers, in two minutes")
+    parser.add_argument("--results", type=Path, help="write the table here")
+    asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, _stop)  # So that what runs is ended.
+    began, folder = time.monotonic(), asked.results
+    rows = list[report.Row]()
+    try:
+        rows.extend(measured(asked.quick))
+    finally:
+        if folder is None and not asked.quick:
+            folder = RESULTS
+        if folder is not None:
+            print(f"\n{written(rows, folder, time.monotonic() - began)}")
+        else:
+            print(f"\n{report.summary(rows)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A WebSocket client that costs as little as possible, so that it measures the server.
 
-It speaks text frames of `rtai.v1` only and masks with a key of zeros, which RFC 6455 allows.
+It speaks text frames of `rtai.v1` and answers pings, and masks with a key of zeros, which RFC 6455
+allows. Peers that speak another protocol have a class of their own on top of this one.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from collections.abc import Callable
 
 OFFSET = re.compile(rb'"offset":(\d+)')
 KIND = re.compile(rb'\{"type":"(\w+)"')
-PONG = '{"type":"pong"}'
+ANSWER = '{"type":"pong"}'
+TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 Heard = Callable[["Connection", bytes, float], None]
 
@@ -70,16 +72,22 @@ class Connection(asyncio.Protocol):
             self._upgraded(head)
         self._rest = self._take_frames(data, now)
 
+    def request(self, port: int, token: str) -> str:
+        """The path and the headers of its own that the handshake asks with."""
+        return f"GET /ws/v1/ HTTP/1.1\r\nSec-WebSocket-Protocol: rtai.v1, rtai.token.{token}\r\n"
+
     def send(self, text: str) -> None:
         """Sends one text frame."""
-        data = text.encode()
+        self._send(TEXT, text.encode())
+
+    def _send(self, kind: int, data: bytes) -> None:
         size = len(data)
         if size < 126:
-            head = bytes((0x81, 0x80 | size))
+            head = bytes((0x80 | kind, 0x80 | size))
         elif size < 65536:
-            head = b"\x81\xfe" + size.to_bytes(2)
+            head = bytes((0x80 | kind, 0xFE)) + size.to_bytes(2)
         else:
-            head = b"\x81\xff" + size.to_bytes(8)
+            head = bytes((0x80 | kind, 0xFF)) + size.to_bytes(8)
         self.transport.write(head + b"\0\0\0\0" + data)
 
     async def wait(self, kind: str) -> bytes:
@@ -109,13 +117,19 @@ class Connection(asyncio.Protocol):
             end = start + length
             if end > size or start > size:
                 break
-            if data[at] & 15 == 1:
-                for line in data[start:end].split(b"\n"):
-                    self._hear(line, now)
-            elif data[at] & 15 == 8:
-                self.close_code = int.from_bytes(data[start : start + 2])
+            self._take(data[at] & 15, data[start:end], now)
             at = end
         return data[at:]
+
+    def _take(self, kind: int, data: bytes, now: float) -> None:
+        if kind == TEXT:
+            for line in data.split(b"\n"):
+                self._hear(line, now)
+        elif kind == CLOSE:
+            self.close_code = int.from_bytes(data[:2])
+        elif kind == PING:
+            # Whoever does not answer is taken for dead: uvicorn closes with 1011 after 40 s.
+            self._send(PONG, data)
 
     def _hear(self, line: bytes, now: float) -> None:
         if line.startswith(b'{"type":"message"'):
@@ -123,7 +137,7 @@ class Connection(asyncio.Protocol):
         else:
             kind = KIND.match(line)
             if kind is not None and kind[1] == b"ping":
-                self.send(PONG)
+                self.send(ANSWER)
             elif kind is not None and kind[1] == b"subscribed":
                 found = json.loads(line)
                 self.epoch = found["epoch"]
@@ -166,9 +180,9 @@ async def connect(
     waiting = found.wait("upgraded")
     key = base64.b64encode(os.urandom(16)).decode()
     found.transport.write(
-        f"GET /ws/v1/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-        f"Sec-WebSocket-Protocol: rtai.v1, rtai.token.{token}\r\n\r\n".encode()
+        f"{found.request(port, token)}Host: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\n"
+        "Sec-WebSocket-Version: 13\r\n\r\n".encode()
     )
     await waiting
     return found

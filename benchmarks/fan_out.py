@@ -3,23 +3,28 @@
 The load generator and the publisher are processes of their own; a latency counts from the time
 at which a message was to be published, whatever delayed it.
 
-    python -m benchmarks.fan_out [--server daphne|uvicorn] [--rate 50]
+    python -m benchmarks.fan_out [--server daphne|uvicorn|tutorial|socketio] [--rate 50]
 """
 
+import argparse
 import asyncio
 import gc
 import time
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks import publishing, report
-from benchmarks.connections import Connection, connect, subscribe
-from benchmarks.products import STREAM, cpu_s, redis_url, started, tokens
+from benchmarks import report, targets
+from benchmarks.connections import Connection
+from benchmarks.pacing import SENT
+from benchmarks.peers.running import NotMeasured
 
 GOALS_MS = {"daphne": 50, "uvicorn": 25}
-MARK = b'"text":"' + publishing.SENT.encode()
+GOAL = "100 %, p99 ≤ 50 ms, on uvicorn ≤ 25 ms"
+MARK = b'"text":"' + SENT.encode()
 WARM_UP_S = 2
 PATIENCE_S = 30
+LANES = 10
 
 
 class Ears:
@@ -36,72 +41,95 @@ class Ears:
             self.latencies.append(now - int(line[start : line.index(b" ", start)]) / 1e6)
 
 
-async def opened(port: int, passes: list[str], ears: Ears) -> list[Connection]:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What arrived: latencies in seconds, the share that came, offsets out of order, CPU in s."""
+
+    latencies: Sequence[float]
+    share: float
+    problems: int
+    cpu_s: float
+
+    @property
+    def p99(self) -> float:
+        """In ms."""
+        return report.quantile(self.latencies, 0.99)
+
+    def __str__(self) -> str:
+        p50 = report.quantile(self.latencies, 0.5)
+        return (
+            f"{self.share:.2%}, {self.problems} out of order; "
+            f"p50 {p50:.0f} ms, p99 {self.p99:.0f} ms"
+        )
+
+
+async def opened(target: targets.Target, count: int, ears: Ears) -> list[Connection]:
     """Subscribed connections, one after the other in ten lanes."""
+    passes = target.passes(count)
 
-    async def lane(some: list[str]) -> list[Connection]:
-        found = []
-        for token in some:
-            found.append(await connect(port, token, ears.hear))
-            await subscribe(found[-1], STREAM)
-        return found
+    async def lane(some: Sequence[str]) -> list[Connection]:
+        return [await target.listen(token, ears.hear, "127.0.0.1") for token in some]
 
-    lanes = await asyncio.gather(*(lane(passes[first::10]) for first in range(10)))
+    lanes = await asyncio.gather(*(lane(passes[first::LANES]) for first in range(LANES)))
     return [connection for some in lanes for connection in some]
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where it is measured."""
+async def listen(target: targets.Target, count: int, per_s: float, seconds: float) -> Heard:
+    """What `count` subscribers heard."""
+    ears = Ears()
+    found = await opened(target, count, ears)
+    gc.freeze()
+    await _publish(target, per_s, int(per_s * WARM_UP_S), ears, count)
+    ears.latencies, before = array("d"), target.cpu_s()
+    expected = await _publish(target, per_s, int(per_s * seconds), ears, count)
+    heard = Heard(
+        ears.latencies,
+        len(ears.latencies) / expected,
+        sum(each.problems for each in found),
+        target.cpu_s() - before,
+    )
+    for each in found:
+        each.transport.abort()
+    return heard
 
-    name: str
-    port: int
-    redis_url: str
-    goal_ms: int
 
-    async def listen(self, passes: list[str], per_s: float, seconds: float) -> report.Row:
-        """The row of one run."""
-        ears = Ears()
-        found = await opened(self.port, passes, ears)
-        gc.freeze()
-        await self._publish(per_s, int(per_s * WARM_UP_S), ears, len(passes))
-        ears.latencies = array("d")
-        expected = await self._publish(per_s, int(per_s * seconds), ears, len(passes))
-        share, problems = len(ears.latencies) / expected, sum(each.problems for each in found)
-        for each in found:
-            each.transport.abort()
-        return self._row(ears, share, problems, f"{len(passes)} subscribers, {per_s:.0f}/s")
+async def _publish(
+    target: targets.Target, per_s: float, count: int, ears: Ears, subscribers: int
+) -> int:
+    """Publishes from another process and waits for all of it; how much should have come."""
+    start, expected = time.perf_counter() + 1.5, count * subscribers
+    writer = target.publish(per_s, count, start)
+    deadline = start + count / per_s + PATIENCE_S
+    while len(ears.latencies) < expected and time.perf_counter() < deadline:
+        await asyncio.sleep(0.05)
+    await asyncio.to_thread(writer.wait)
+    return expected
 
-    async def _publish(self, per_s: float, count: int, ears: Ears, subscribers: int) -> int:
-        """Publishes from another process and waits for all of it; how much should have come."""
-        start, expected = time.perf_counter() + 1.5, count * subscribers
-        writer = publishing.process(self.redis_url, per_s, count, start)
-        deadline = start + count / per_s + PATIENCE_S
-        while len(ears.latencies) < expected and time.perf_counter() < deadline:
-            await asyncio.sleep(0.05)
-        writer.wait()
-        return expected
 
-    def _row(self, ears: Ears, share: float, problems: int, what: str) -> report.Row:
-        found = sorted(ears.latencies)
-        p50, p99 = report.quantile(found, 0.5), report.quantile(found, 0.99)
-        value = f"{share:.2%}, {problems} out of order; p50 {p50:.0f} ms, p99 {p99:.0f} ms"
-        about = f"one stream, {what}, on {self.name}"
-        met = share == 1 and problems == 0 and p99 <= self.goal_ms
-        return report.Row(about, value, f"100 %, p99 ≤ {self.goal_ms} ms", met)
+def rows(asked: argparse.Namespace) -> list[report.Row]:
+    """Those of one run."""
+    what = f"one stream, {asked.subscribers} subscribers, {asked.rate:.0f} messages/s"
+    try:
+        with targets.opened(asked.server) as target:
+            heard: Heard = report.run(
+                lambda: listen(target, asked.subscribers, asked.rate, asked.seconds)
+            )
+    except NotMeasured as error:
+        return [report.Row(what, f"not measured: {error}", on=asked.server)]
+    limit = GOALS_MS.get(asked.server)
+    whole = heard.share == 1 and heard.problems == 0
+    met = whole and heard.p99 <= limit if limit else None
+    each = heard.cpu_s / max(1, len(heard.latencies)) * 1e6
+    return [
+        report.Row(what, str(heard), GOAL, met, asked.server),
+        report.Row("CPU of the server for a delivery", f"{each:.1f} µs", on=asked.server),
+    ]
 
 
 def main() -> None:
     """Runs once and prints a table in Markdown."""
-    asked = report.arguments(__doc__, subscribers=1_000, rate=50.0, seconds=20.0)
-    with started(asked.server) as product:
-        stage = Stage(asked.server, product.port, redis_url(product), GOALS_MS[asked.server])
-        passes, before = tokens(product, asked.subscribers), cpu_s(product)
-        row = report.run(lambda: stage.listen(passes, asked.rate, asked.seconds))
-        used = cpu_s(product) - before
-    sent = asked.subscribers * asked.rate * (asked.seconds + WARM_UP_S)
-    cost = report.Row(f"CPU of {asked.server} for a delivery", f"{used / sent * 1e6:.1f} µs")
-    report.finish([row, cost], asked)
+    asked = report.arguments(__doc__, targets.NAMES, subscribers=1_000, rate=50.0, seconds=20.0)
+    report.finish(rows(asked), asked)
 
 
 if __name__ == "__main__":

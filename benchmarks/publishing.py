@@ -10,6 +10,7 @@ import time
 
 import redis
 
+from benchmarks.pacing import at_rate
 from benchmarks.products import SITE, STREAM
 from inference.types import Scores
 from policy import keys as policy_keys
@@ -19,8 +20,6 @@ from streams.publisher_redis import RedisPublisher
 from tests.product import ROOT
 
 RETENTION = (2_000, 600)
-SENT = "t"
-"""A text begins so, with the intended time of sending in microseconds after it."""
 
 
 def verdict(text: str) -> Verdict:
@@ -46,21 +45,17 @@ class Publishing:
         self._publisher.publish([found])
 
 
-def at_rate(publishing: Publishing, per_s: float, count: int, start: float, size: int) -> None:
-    """Publishes `count` texts of `size` characters, each at its time or as soon after as can be."""
-    for number in range(count):
-        intended = start + number / per_s
-        time.sleep(max(0.0, intended - time.perf_counter()))
-        publishing.publish(f"{SENT}{int(intended * 1e6)} ".ljust(size, "x"))
+def command(url: str) -> list[str]:
+    """The command line of a process that publishes; RATE, COUNT, START and SIZE go after it."""
+    return [sys.executable, "-m", "benchmarks.publishing", url]
 
 
 def process(
     url: str, per_s: float, count: int, start: float, size: int = 120
 ) -> "subprocess.Popen[bytes]":
-    """The same in a process of its own."""
-    arguments = [url, str(per_s), str(count), str(start), str(size)]
-    command = [sys.executable, "-m", "benchmarks.publishing", *arguments]
-    return subprocess.Popen(command, cwd=ROOT)
+    """Publishes at a rate in a process of its own."""
+    arguments = [str(per_s), str(count), str(start), str(size)]
+    return subprocess.Popen([*command(url), *arguments], cwd=ROOT)
 
 
 def main() -> None:

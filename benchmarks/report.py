@@ -14,23 +14,54 @@ import psutil
 import uvloop
 
 SERVERS = ("daphne", "uvicorn")
+MARKS = {True: "yes", False: "**no**", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure. `met` is None where there is no goal."""
+    """One figure. `met` is None where there is no goal; `on` is the server or the peer."""
 
     what: str
     value: str
     goal: str = ""
     met: bool | None = None
+    on: str = ""
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown."""
-    marks = {True: "yes", False: "**no**", None: ""}
-    lines = [f"| {row.what} | {row.value} | {row.goal} | {marks[row.met]} |" for row in rows]
-    return "\n".join(["| measure | value | goal | met |", "| --- | --- | --- | --- |", *lines])
+    """Markdown: a line for each row."""
+    lines = [
+        f"| {row.what} | {row.on} | {row.value} | {row.goal} | {MARKS[row.met]} |" for row in rows
+    ]
+    head = ["| measure | on | value | goal | met |", "| --- | --- | --- | --- | --- |"]
+    return "\n".join([*head, *lines])
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Markdown: a line for each measure, with both servers and the peers side by side."""
+    measures = dict[str, list[Row]]()
+    for row in rows:
+        measures.setdefault(row.what, []).append(row)
+    head = "| what | goal | on Daphne | on uvicorn | peers | reached |"
+    lines = [_line(what, found) for what, found in measures.items()]
+    return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *lines])
+
+
+def _line(what: str, rows: Sequence[Row]) -> str:
+    goals = dict.fromkeys(row.goal for row in rows if row.goal)
+    ours = ["; ".join(row.value for row in rows if row.on == server) for server in SERVERS]
+    peers = dict.fromkeys(
+        f"{row.on}: {row.value}" if row.on else row.value for row in rows if row.on not in SERVERS
+    )
+    cells = [what, "; ".join(goals), *ours, "; ".join(peers), _reached(rows)]
+    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |"
+
+
+def _reached(rows: Sequence[Row]) -> str:
+    judged = [row for row in rows if row.met is not None]
+    if len({row.met for row in judged}) < 2:
+        return MARKS[judged[0].met] if judged else ""
+    return "; ".join(f"{row.on} {MARKS[row.met]}" for row in judged)
 
 
 def machine() -> str:
@@ -54,10 +85,12 @@ def quantile(values: Sequence[float], share: float) -> float:
     return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
-def arguments(about: str | None, **numbers: float) -> argparse.Namespace:
+def arguments(
+    about: str | None, servers: Sequence[str] = SERVERS, **numbers: float
+) -> argparse.Namespace:
     """The command line of a benchmark: `--server`, `--json` and its own numbers."""
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--server", default="daphne", choices=SERVERS)
+    parser.add_argument("--server", default=servers[0], choices=servers)
     parser.add_argument("--json", help="write the rows to this file as well")
     for name, value in numbers.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)

@@ -1,6 +1,8 @@
 """A reconnect storm: many clients come back at once, authenticate, subscribe and recover.
 
-Each was here before, missed the same frames, and is back when it has the last of them.
+Each was here before, missed the same frames, and is back when it has the last of them. All want
+to be back when the storm begins: that is where their wait counts from, also for those whose turn
+to connect comes late.
 
     python -m benchmarks.storm [--server daphne] [--clients 3000] [--missed 20] [--at-once 300]
 """
@@ -24,13 +26,13 @@ class Storm:
 
     def __init__(self, port: int, epoch: str, offset: int, last: int) -> None:
         self._port, self._epoch, self._offset, self._last = port, epoch, offset, last
+        self.began = time.perf_counter()
         self.waits: list[float] = []
         self.errors: dict[str, int] = {}
         self.connections: list[Connection] = []
 
     async def come_back(self, token: str) -> None:
         """One client, from its TCP connection to the last missed frame."""
-        started = time.perf_counter()
         done = asyncio.Event()
 
         def heard(connection: Connection, line: bytes, now: float) -> None:
@@ -47,7 +49,7 @@ class Storm:
         except (TimeoutError, Refused, OSError) as error:
             self.errors[repr(error)] = self.errors.get(repr(error), 0) + 1
             return
-        self.waits.append(time.perf_counter() - started)
+        self.waits.append(time.perf_counter() - self.began)
 
     def problems(self) -> int:
         """Frames out of order, or clients that did not get each missed frame once."""
@@ -77,9 +79,9 @@ async def blow(product: Product, clients: int, missed: int, at_once: int) -> lis
 
     passes = tokens(product, clients)
     gc.freeze()
-    started = time.perf_counter()
+    storm.began = time.perf_counter()
     await asyncio.gather(*map(one, passes))
-    took = time.perf_counter() - started
+    took = time.perf_counter() - storm.began
     problems = storm.problems()
     for each in storm.connections:
         each.transport.abort()
@@ -88,17 +90,14 @@ async def blow(product: Product, clients: int, missed: int, at_once: int) -> lis
 
 def _rows(storm: Storm, clients: int, took: float, problems: int, server: str) -> list[report.Row]:
     rate, bad = len(storm.waits) / took, sum(storm.errors.values()) + problems
-    p99 = report.quantile(storm.waits, 0.99)
-    value = f"{rate:.0f}/s, {bad} errors; slowest of 100: {p99:.0f} ms"
-    rows = [
-        report.Row(
-            f"reconnect storm of {clients} clients, on {server}",
-            value,
-            f"≥ {GOAL}/s, no error",
-            rate >= GOAL and not bad,
-        )
+    p50, p99 = report.quantile(storm.waits, 0.5), report.quantile(storm.waits, 0.99)
+    value = f"{rate:.0f}/s, {bad} errors; from the storm's start p50 {p50:.0f} ms, p99 {p99:.0f} ms"
+    met = rate >= GOAL and not bad
+    what = f"reconnect storm of {clients} clients: authenticate, subscribe, recover"
+    rows = [report.Row(what, value, f"≥ {GOAL}/s, no error", met, server)]
+    return rows + [
+        report.Row(f"error {what}", str(count), on=server) for what, count in storm.errors.items()
     ]
-    return rows + [report.Row(f"error {what}", str(count)) for what, count in storm.errors.items()]
 
 
 def main() -> None:
@@ -108,7 +107,7 @@ def main() -> None:
         before = cpu_s(product)
         rows = report.run(lambda: blow(product, asked.clients, asked.missed, asked.at_once))
         each = (cpu_s(product) - before) / asked.clients
-    cost = report.Row(f"CPU of {asked.server} for a returning client", f"{each * 1e3:.2f} ms")
+    cost = report.Row("CPU for a returning client", f"{each * 1e3:.2f} ms", on=asked.server)
     report.finish([*rows, cost], asked)
 
 

@@ -4,8 +4,9 @@ jobs, and a worker that judges one text at a time with the same models.
 It speaks enough of the product's protocol to be measured by the same load generator, and leaves
 out all that costs time: tokens are not checked, nothing is limited, kept or written down.
 
-    python -m benchmarks.peers.tutorial serve SOCKET PORT
+    python -m benchmarks.peers.tutorial serve SOCKET PORT [WORKERS LOOP HTTP WEBSOCKET]
     python -m benchmarks.peers.tutorial work SOCKET
+    python -m benchmarks.peers.tutorial publish SOCKET RATE COUNT START SIZE
 """
 
 import asyncio
@@ -21,8 +22,12 @@ import redis
 import redis.asyncio
 import uvicorn
 
+from benchmarks.pacing import at_rate
+from benchmarks.peers.settings import Settings
+
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+SOCKET = "BENCHMARK_PEER_SOCKET"
 JOBS, OFFSET, STREAM = "jobs", "offset", "stream"
 MODELS = Path(__file__).resolve().parents[2] / "plugins" / "models"
 THRESHOLD = 0.5
@@ -68,7 +73,12 @@ class App:
             job = {"id": id, "user": user, "ref": frame["ref"], "text": frame["text"]}
             await self._redis.rpush(JOBS, json.dumps(job))
             answer = {"type": "accepted", "ref": frame["ref"], "id": id}
-        await send({"type": "websocket.send", "text": json.dumps(answer)})
+        await send({"type": "websocket.send", "text": _dumps(answer)})
+
+
+def _dumps(frame: Mapping[str, Any]) -> str:
+    # Without spaces, as the product writes: the load generator looks no closer.
+    return json.dumps(frame, separators=(",", ":"))
 
 
 async def _forward(inbox: Any, send: Send) -> None:
@@ -80,7 +90,18 @@ async def _forward(inbox: Any, send: Send) -> None:
 def publish(client: "redis.Redis", id: str, text: str) -> None:
     """A message to everybody, with the next offset."""
     head = f'{{"type":"message","offset":{client.incr(OFFSET)},'
-    client.publish(STREAM, head + json.dumps({"id": id, "text": text}, separators=(",", ":"))[1:])
+    client.publish(STREAM, head + _dumps({"id": id, "text": text})[1:])
+
+
+class Publishing:
+    """Publishes without judging, to measure fan-out alone."""
+
+    def __init__(self, socket: str) -> None:
+        self._client = redis.Redis(unix_socket_path=socket, decode_responses=True)
+
+    def publish(self, text: str) -> None:
+        """To everybody."""
+        publish(self._client, uuid4().hex, text)
 
 
 def work(socket: str) -> None:
@@ -100,25 +121,43 @@ def work(socket: str) -> None:
         scores = [runtime.run([job["text"]])[0] for runtime in runtimes]
         action = "block" if scores[0][0] > THRESHOLD else "allow"
         verdict = {"type": "verdict", "ref": job["ref"], "id": job["id"], "action": action}
-        client.publish(job["user"], json.dumps(verdict))
+        client.publish(job["user"], _dumps(verdict))
         if action == "allow":
             publish(client, job["id"], job["text"])
 
 
-def serve(socket: str, port: int) -> None:
+def app() -> App:
+    """The application, for uvicorn's worker processes."""
+    return App(os.environ[SOCKET])
+
+
+def serve(socket: str, port: int, settings: Settings) -> None:
     """Serves the application."""
+    os.environ[SOCKET] = socket
     uvicorn.run(
-        App(socket),
+        "benchmarks.peers.tutorial:app",
+        factory=True,
         host="127.0.0.1",
         port=port,
         log_level="warning",
-        ws="websockets-sansio",
+        workers=settings.workers,
+        loop=settings.loop,
+        http=settings.http,
+        ws=settings.websocket,
         ws_per_message_deflate=False,
     )
 
 
-if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        serve(sys.argv[2], int(sys.argv[3]))
+def main() -> None:
+    """Does what the command line asks for."""
+    what, socket, *rest = sys.argv[1:]
+    if what == "serve":
+        serve(socket, int(rest[0]), Settings.read(rest[1:]))
+    elif what == "publish":
+        at_rate(Publishing(socket), float(rest[0]), int(rest[1]), float(rest[2]), int(rest[3]))
     else:
-        work(sys.argv[2])
+        work(socket)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Processes that a benchmark started, and those that they started, whoever their parent is now.
+
+They are known by a mark in their environment, which children inherit even across sessions.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from uuid import uuid4
+
+import psutil
+
+MARK = "BENCHMARK_PART"
+PATIENCE_S = 10.0
+
+
+def living(mark: str) -> list[psutil.Process]:
+    """Every process that has the mark."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
+
+
+@contextlib.contextmanager
+def marked() -> Iterator[dict[str, str]]:
+    """An environment for one part; all that was started with it is killed at the end."""
+    mark = uuid4().hex
+    try:
+        yield {**os.environ, MARK: mark}
+    finally:
+        deadline = time.monotonic() + PATIENCE_S
+        while (left := living(mark)) and time.monotonic() < deadline:
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            time.sleep(0.1)
