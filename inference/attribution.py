@@ -21,7 +21,9 @@ PASSAGE_WORDS = 24
 RANKING = 0.7
 """The share of what may be spent on a long text that ranks its words; the rest tries them."""
 FLOOR = 0.05
+"""Scores below count as this one where words are ranked: nothing hangs on them."""
 FEW = 12
+"""Words named of a long text that none clear."""
 MAX_CHARACTERS = 24_000
 """Characters scored for one text; the search ends with what it has found by then."""
 MAX_BATCH = 64
@@ -104,7 +106,7 @@ class _Search:
 
     def _look(self, whole: Passage) -> None:
         if len(self.words) <= DIRECT_WORDS:
-            self._clear(whole)
+            self._name(whole, self._best_prefix(whole) or self._greedy(whole))
         else:
             self._name_ranked(whole, self._ranked())
 
@@ -112,19 +114,16 @@ class _Search:
         """The words of a long text, those that matter most in their own passages first."""
         parts = passages(self._text, self.words, PASSAGE_WORDS)
         alone = self._ask([self._text[each.start : each.end] for each in parts])
-        worst = sorted(range(len(parts)), key=lambda n: (-_height(alone[n]), n))
         gains: dict[int, float] = {}
         reserve = self._left * (1 - RANKING)
-        for part in worst:
+        for part in sorted(range(len(parts)), key=lambda n: (-_height(alone[n]), n)):
             passage = parts[part]
             if self._left - len(passage.words) * (passage.end - passage.start) < reserve:
                 break
             rows = self._scores(passage, [(number,) for number in passage.words])
             for number, row in zip(passage.words, rows, strict=True):
                 gains[number] = _height(alone[part]) - _height(row)
-                self._weights[number] = [
-                    max(0.0, before - after) for before, after in zip(alone[part], row, strict=True)
-                ]
+                self._weights[number] = _differences(alone[part], row)
         return sorted((n for n in gains if gains[n] > 0), key=lambda n: (-gains[n], n))
 
     def _name_ranked(self, whole: Passage, ranked: list[int]) -> None:
@@ -133,34 +132,17 @@ class _Search:
         for number in ranked:
             if self._fits((*cut, number)):
                 cut = (*cut, number)
-        failed, size = 0, 1
+        size = 1
         try:
-            while failed < len(cut):
-                size = min(size, len(cut))
-                if self._clears(whole, cut[:size]):
-                    self._named += cut[: self._fewest(whole, cut, failed, size)]
+            while not self._clears(whole, cut[:size]):
+                if size >= len(cut):
+                    self._named += cut[:FEW]
                     return
-                failed, size = size, size * 2
+                size *= 2
         except _Spent:
-            pass
-        self._named += cut[:FEW]
-
-    def _fewest(self, whole: Passage, cut: Cut, failed: int, size: int) -> int:
-        """A smaller number of the cut's words that clears the text too, by halving."""
-        try:
-            while size - failed > max(1, size // 8):
-                middle = (failed + size) // 2
-                if self._clears(whole, cut[:middle]):
-                    size = middle
-                else:
-                    failed = middle
-        except _Spent:
-            pass
-        return size
-
-    def _clear(self, whole: Passage) -> None:
-        """Names words until the text is clear, or no more may be named."""
-        self._name(whole, self._best_prefix(whole) or self._greedy(whole))
+            self._named += cut[:FEW]
+            return
+        self._name(whole, cut[:size])
 
     def _best_prefix(self, whole: Passage) -> Cut:
         """The fewest of the words that matter most by themselves, if they clear the text."""
@@ -193,29 +175,26 @@ class _Search:
             return cut
 
     def _name(self, whole: Passage, cut: Cut) -> None:
-        """Names the words of the cut that are needed, with what each does in its place."""
-        rows: list[list[float]] = []
-        while cut:
-            try:
-                rows = self._scores(whole, [cut, *(_but(cut, number) for number in cut)])
-            except _Spent:
-                rows = [[0.0] * len(self._targets)] * (1 + len(cut))
-                break
-            spare = [n for n, row in zip(cut, rows[1:], strict=True) if self._excess(row) <= 0]
-            if not spare or len(cut) == 1:
-                break
-            cut = _but(cut, spare[-1])
-        for number, row in zip(cut, rows[1:], strict=True):
-            self._named.append(number)
-            self._weights[number] = [
-                present - absent for present, absent in zip(row, rows[0], strict=True)
-            ]
+        """Names those words of the cut that are needed, with what each does in its place."""
+        try:
+            (without_it,) = self._scores(whole, [cut])
+            for number in reversed(cut):
+                shorter = tuple(each for each in cut if each != number)
+                (with_it,) = self._scores(whole, [shorter])
+                if shorter and self._excess(with_it) <= 0:
+                    cut, without_it = shorter, with_it
+                else:
+                    self._weights[number] = _differences(with_it, without_it)
+        except _Spent:
+            pass
+        self._named += cut
 
     def _highlights(self, number: int) -> list[Highlight]:
-        span, weights = self.words[number], self._weights[number]
+        span = self.words[number]
+        weights = self._weights.get(number, [0.0] * len(self._targets))
         most = max(weights)
         return [
-            Highlight(target.label, span.start, span.end, round(max(0.0, weight), DIGITS))
+            Highlight(target.label, span.start, span.end, round(weight, DIGITS))
             for target, weight in zip(self._targets, weights, strict=True)
             if weight >= MIN_WEIGHT or weight == most
         ]
@@ -269,8 +248,9 @@ class _Search:
         return sum(max(0.0, each) for each in over)
 
 
-def _but(cut: Cut, number: int) -> Cut:
-    return tuple(each for each in cut if each != number)
+def _differences(before: Sequence[float], after: Sequence[float]) -> list[float]:
+    """By how much scores fell, and 0 where they rose."""
+    return [max(0.0, high - low) for high, low in zip(before, after, strict=True)]
 
 
 def _height(row: Sequence[float]) -> float:
