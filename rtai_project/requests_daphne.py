@@ -5,11 +5,16 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from daphne.http_protocol import WebRequest
+from daphne.http_protocol import WebRequest, http
+from twisted.internet import reactor as installed_reactor
 
+HEAD_S = 10.0
+"""How long a client may take for the head of a request, from its connection or first line."""
 STALLED_S = 5.0
 """A client that takes nothing of a stream for so long, while bytes wait for it, is cut off."""
 STREAMS = b"text/event-stream"
+# Twisted's stubs describe the module, not the object that stands in its place.
+reactor: Any = installed_reactor
 
 
 class Request(WebRequest):  # type: ignore[misc]
@@ -105,6 +110,45 @@ class Request(WebRequest):  # type: ignore[misc]
         return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
 
+class Channel(http.HTTPChannel):  # type: ignore[misc]
+    """One connection. Twisted would wait as long as a client sends a little now and then."""
+
+    _waiting: Any = None
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's; the first request is waited for."""
+        super().connectionMade()
+        self._wait()
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's; a line that is not waited for begins the next request."""
+        self._wait()
+        super().lineReceived(line)
+
+    def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's; the head of a request is there."""
+        self._rest()
+        super().allHeadersReceived()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's."""
+        self._rest()
+        super().connectionLost(reason)
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = reactor.callLater(HEAD_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        self.transport.abortConnection()
+
+    def _rest(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+
 def answer_with_flow_control(factory: Any) -> None:
     """Makes the connections of Daphne's HTTP factory use our requests."""
     build = factory.buildProtocol
@@ -112,6 +156,7 @@ def answer_with_flow_control(factory: Any) -> None:
     def build_protocol(address: Any) -> Any:
         protocol = build(address)
         protocol.requestFactory = Request
+        protocol._channel.__class__ = Channel
         return protocol
 
     factory.buildProtocol = build_protocol

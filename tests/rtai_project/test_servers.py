@@ -140,6 +140,25 @@ def test_a_client_that_reads_again_in_time_has_lost_nothing(served: Served) -> N
     assert {len(text.partition(" ")[2]) for text in got} == {60_000}
 
 
+def test_a_client_that_never_ends_its_request_is_cut_off(served: Served) -> None:
+    silent, talking, kept = (_connected(served) for _ in range(3))
+    kept.settimeout(10)
+    kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = kept.recv(12)
+    kept.settimeout(0.1)
+    for client in (talking, kept):
+        client.sendall(b"GET / HTTP/1.1\r\n")
+    try:
+        for client in (talking, kept):
+            wait_until(lambda each=client: _gives_up(each, b"X: y\r\n"), "it is cut off")  # type: ignore[misc]
+        wait_until(lambda: _gives_up(silent, b""), "so is one that says nothing")
+    finally:
+        for client in (silent, talking, kept):
+            client.close()
+    assert answer == b"HTTP/1.1 200"
+    assert served.state()["sent"] == 0
+
+
 def test_what_a_client_has_not_taken_is_dropped_with_its_application(served: Served) -> None:
     client = _raw(served, "/desert")
     try:
@@ -201,6 +220,26 @@ def test_a_port_in_use_is_told(server: str) -> None:
     assert ended.returncode == 1
     assert "in use" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def _connected(served: Served) -> socket.socket:
+    """A TCP connection, and no more."""
+    client = socket.create_connection(("127.0.0.1", served.port), timeout=5)
+    client.settimeout(0.1)
+    return client
+
+
+def _gives_up(client: socket.socket, more: bytes) -> bool:
+    """Whether the server has ended the connection, although there is more to come."""
+    try:
+        client.send(more)
+        while client.recv(65_536):
+            pass
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _raw(served: Served, path: str) -> socket.socket:
