@@ -20,7 +20,7 @@ test: $(VENV)/installed-dev ## Runs every check and test, on SQLite and on Postg
 check: $(VENV)/installed-dev ## Checks style and types only.
 	@exec $(BIN)/python -m tests.everything --checks
 
-bench: $(VENV)/installed-dev ## Measures the product against its goals and a peer; takes 15 minutes.
+bench: $(VENV)/installed-dev ## Measures the product against its goals and its peers; takes 20 minutes.
 	@exec $(BIN)/python -m benchmarks
 
 format: $(VENV)/installed-dev ## Puts the code into shape.

@@ -1,6 +1,7 @@
 """Processes that a benchmark started, and those that they started, whoever their parent is now.
 
-They are known by a mark in their environment, which children inherit even across sessions.
+They are known by a mark in their environment, which children inherit even across sessions. Valkey
+writes its title over its environment, so whatever is below a marked process counts, too.
 """
 
 import contextlib
@@ -16,13 +17,19 @@ PATIENCE_S = 10.0
 
 
 def living(mark: str) -> list[psutil.Process]:
-    """Every process that has the mark."""
-    found = []
+    """Every process that has the mark, or is below one that has it."""
+    found = set[psutil.Process]()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(MARK) == mark:
-                found.append(process)
-    return found
+            if process.environ().get(MARK) == mark:
+                found |= {process, *process.children(recursive=True)}
+    return [each for each in found if _lives(each)]
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 
 def arguments(
-    about: str | None, servers: Sequence[str] = SERVERS, **numbers: float
+    about: str | None, servers: Sequence[str] = SERVERS, **numbers: float | str
 ) -> argparse.Namespace:
     """The command line of a benchmark: `--server`, `--json` and its own numbers."""
     parser = argparse.ArgumentParser(description=about)

@@ -11,6 +11,7 @@ import psutil
 from benchmarks import publishing
 from benchmarks.connections import Connection, Heard, connect, subscribe
 from benchmarks.peers import running, socketio_client
+from benchmarks.peers import settings as best
 from benchmarks.products import STREAM, gateway, redis_url, resident, started, tokens
 from tests.product import ROOT, Product
 
@@ -56,7 +57,7 @@ def opened(name: str, settings: Any = None) -> Iterator[Target]:
     `settings` are those of a peer; without them it has its best.
     """
     if name == "tutorial":
-        with running.tutorial(settings) as peer:
+        with running.tutorial(settings or best.tutorial(best.FOR_FAN_OUT)) as peer:
             yield _of_peer(name, peer, _by_protocol(peer.port))
     elif name == "socketio":
         with running.socketio(settings) as peer:

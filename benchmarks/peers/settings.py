@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+FOR_JUDGING, FOR_FAN_OUT = "tutorial, judging", "tutorial, fan-out"
 SWEEP = Path(__file__).resolve().parents[1] / "results" / "sweep.json"
 
 
@@ -51,9 +52,9 @@ def best(name: str) -> Mapping[str, Any]:
     return found.get(name, {})
 
 
-def tutorial() -> Settings:
-    """The tutorial architecture's best."""
-    return replace(Settings(), **best("tutorial"))
+def tutorial(purpose: str = FOR_JUDGING) -> Settings:
+    """The tutorial architecture's best for one purpose."""
+    return replace(Settings(), **best(purpose))
 
 
 def socketio() -> SocketIoSettings:

@@ -65,6 +65,24 @@ def test_nothing_is_left_of_a_part_whose_parent_was_killed() -> None:
     assert not psutil.pid_exists(left.pid) or left.status() == psutil.STATUS_ZOMBIE
 
 
+def test_nothing_is_left_below_a_part_even_without_its_mark() -> None:
+    parent = (
+        "import subprocess, time\n"
+        "print(subprocess.Popen(['/bin/sleep', '600'], env={}).pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    with bystanders.marked() as environ:
+        command = [sys.executable, "-c", parent]
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None
+            child = psutil.Process(int(running.stdout.readline()))
+            assert {child, psutil.Process(running.pid)} == set(
+                bystanders.living(environ[bystanders.MARK])
+            )
+            running.kill()
+            child.kill()
+
+
 def test_processes_without_the_mark_are_left_alone() -> None:
     with bystanders.marked() as environ:
         assert os.getpid() not in [each.pid for each in bystanders.living(environ[bystanders.MARK])]
