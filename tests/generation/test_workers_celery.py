@@ -15,6 +15,7 @@ from generation.generations import FinishReason, Generation, Snapshot
 from generation.generations_redis import RedisGenerations
 from generation.store import Requester
 from inference import connection_redis
+from inference.workers_redis import GENERATORS, live_workers
 from policy.messages import Author, new_id
 from rtai_project.celery import app
 from streams import keys
@@ -23,7 +24,7 @@ from tests.generation.answers import a_generation
 from tests.generation.model_server import DONE, Remote, Script, event
 from tests.product import ROOT, Product, running, until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 ADD_MODEL = """
 from generation.models import AssistantModelRecord
@@ -31,6 +32,7 @@ AssistantModelRecord.objects.create(
     name="far", backend="openai", base_url={url!r}, upstream_model="m", token_timeout_s=30)
 """
 ENDLESS = Script(parts=[event("more ")], drip=True)
+HELD = Script(parts=[event("more ")], hang="after")
 SHORT = Script(parts=[event("Hello"), event(" there."), event(None, "stop"), DONE])
 
 
@@ -67,7 +69,7 @@ class Place:
         assert found is not None
         return found
 
-    async def ended(self, generation: Generation, within_s: float = 30) -> Snapshot:
+    async def ended(self, generation: Generation, within_s: float = 60) -> Snapshot:
         """Waits for its end."""
         deadline = time.monotonic() + within_s
         while (found := await self.read(generation)).finish is None:
@@ -77,7 +79,7 @@ class Place:
 
     async def growing(self, generation: Generation) -> None:
         """Waits until some of it can be read."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (await self.read(generation)).text:
             assert time.monotonic() < deadline, await self.read(generation)
             await asyncio.sleep(0.02)
@@ -105,6 +107,8 @@ def running_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pr
             subprocess.run(
                 [sys.executable, "manage.py", *command], cwd=ROOT, env=product.environ, check=True
             )
+        valkey = connection_redis.client(connection_redis.embedded_url(data_dir))
+        until(lambda: live_workers(valkey, GENERATORS), within_s=90)
         yield product, model
 
 
@@ -156,7 +160,7 @@ async def test_a_cancelled_answer_leaves_its_upstream(place: Place) -> None:
 
 
 async def test_one_worker_writes_thirty_two_answers_at_the_same_time(place: Place) -> None:
-    place.model.script(*[ENDLESS] * 32)
+    place.model.script(*[HELD] * 32)
     asked = [await place.ask() for _ in range(32)]
     for generation in asked:
         await place.growing(generation)
@@ -173,7 +177,7 @@ async def test_one_worker_writes_thirty_two_answers_at_the_same_time(place: Plac
 
 
 async def test_a_killed_workers_answer_is_interrupted_and_may_be_asked_again(place: Place) -> None:
-    place.model.script(ENDLESS)
+    place.model.script(HELD)
     owner = Author("user-9", "Zoe")
     generation = await place.ask(ref="again", owner=owner)
     await place.growing(generation)
@@ -191,7 +195,7 @@ async def test_a_killed_workers_answer_is_interrupted_and_may_be_asked_again(pla
 
 
 async def test_a_worker_asked_to_stop_interrupts_what_it_writes(place: Place) -> None:
-    place.model.script(ENDLESS)
+    place.model.script(HELD)
     generation = await place.ask()
     await place.growing(generation)
     pid = place.worker_pid()
