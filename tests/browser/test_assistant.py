@@ -12,6 +12,8 @@ from tests.browser.storyteller import Storyteller, telling
 from tests.browser.windows import Window, Windows
 from tests.product import ROOT, Product, running, until
 
+pytestmark = pytest.mark.timeout(240)  # The first of them waits for the product.
+
 STORY = (
     "Of course. A small garden likes the morning sun, a little water every other day, and "
     "somebody who looks at it with patience. Tomatoes grow well beside basil."
@@ -128,8 +130,9 @@ def test_the_stop_button_stops_the_model_and_keeps_what_was_said(
     ask(ann, "How do I start a garden that I stop?")
     sees(bob, words(5))
 
-    stop(ann).click()
+    stop(ann).press("Enter")
 
+    expect(ann.log).to_be_focused()
     until(lambda: teller.hung_up == before + 1, what="the model server's client is gone")
     for window in (ann, bob):
         expect(answer(window).locator(".note")).to_have_text("Stopped", timeout=PATIENCE_MS)

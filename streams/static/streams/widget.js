@@ -132,6 +132,7 @@ export class Widget {
 
   #stop({ id, ref }) {
     this.#client.send({ type: "cancel", ...(id ? { id } : { ref }) });
+    this.#log.list.focus(); // The button is about to go.
   }
 
   #edit(entry) {
