@@ -16,7 +16,7 @@ from policy.models import VerdictRecord
 from policy.whys import Question
 from policy.whys_redis import Questions
 
-BLOCK_MS = 1_000
+BLOCK_MS = 500
 AT_ONCE = 8
 """Texts scored between two looks at whether the worker has something to judge."""
 WAIT_S = 0.5
@@ -89,10 +89,14 @@ class Explainer:
         def ask(texts: Sequence[str]) -> list[Scores]:
             found: list[Scores] = []
             for start in range(0, len(texts), AT_ONCE):
-                while not self._wait_idle(WAIT_S):
-                    if stop.is_set():
-                        raise _Stopped
+                self._await_turn(stop)
                 found += score(texts[start : start + AT_ONCE])
             return found
 
         return ask
+
+    def _await_turn(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            if self._wait_idle(WAIT_S):
+                return
+        raise _Stopped

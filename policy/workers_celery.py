@@ -1,6 +1,7 @@
 """What a worker does beside judging: it writes verdicts to the database, and names the words that
 drove them."""
 
+import functools
 import os
 import sys
 import threading
@@ -19,6 +20,9 @@ from policy.whys_redis import Questions
 NICE = 10
 """How much less of a busy core naming words gets than judging does."""
 
+STOP_S = 2.0
+"""How long an ending worker waits for the model call that names words."""
+
 _stop = threading.Event()
 
 
@@ -34,13 +38,21 @@ def start_writing(**_: Any) -> None:
 def start_explaining(sender: Any = None, **_: Any) -> None:
     """Starts the thread that names words, where the worker judges and so has models."""
     if workers_celery.serves(sender, workers_celery.QUEUE):
-        threading.Thread(target=_explain, name="whys", daemon=True).start()
+        _explaining().start()
 
 
 @worker_shutdown.connect
 def stop_writing(**_: Any) -> None:
     """Lets both threads finish what they are on."""
     _stop.set()
+    if _explaining().is_alive():
+        # A runtime must not be at work in a thread while the process ends.
+        _explaining().join(STOP_S)
+
+
+@functools.cache
+def _explaining() -> threading.Thread:
+    return threading.Thread(target=_explain, name="whys", daemon=True)
 
 
 def _explain() -> None:

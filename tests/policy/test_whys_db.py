@@ -99,6 +99,25 @@ def test_a_worker_that_ends_leaves_the_question_to_another(
     assert valkey.xlen(keys.UNEXPLAINED) == 1
 
 
+def test_a_worker_that_ends_asks_the_model_no_more(
+    questions: Questions, valkey: redis.Redis
+) -> None:
+    stop, calls = threading.Event(), []
+
+    def score_with(plugins: Collection[str]) -> Score:
+        def score(texts: Sequence[str]) -> list[Scores]:
+            calls.append(texts)
+            stop.set()
+            return rude(texts)
+
+        return score
+
+    Explainer(questions, score_with, lambda _: True).run(stop)
+
+    assert len(calls) == 1
+    assert valkey.xlen(keys.UNEXPLAINED) == 1
+
+
 def test_a_question_that_waited_too_long_is_dropped_and_counted(
     questions: Questions, held: VerdictRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,8 +168,9 @@ def test_an_answer_that_cannot_be_stored_is_given_again(
         calls.append(given)
         if len(calls) == 1:
             raise OperationalError("database is locked")
+        found = attribution.explain(*given)  # type: ignore[arg-type]
         stop.set()
-        return attribution.explain(*given)  # type: ignore[arg-type]
+        return found
 
     monkeypatch.setattr(whys_db, "explain", explain)
     timer = threading.Timer(30, stop.set)
