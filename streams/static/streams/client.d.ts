@@ -34,10 +34,13 @@ export interface StateDetail {
   [name: string]: unknown;
 }
 
-/** As much of the browser's WebSocket as the client uses. */
+/**
+ * As much of the browser's WebSocket as the client uses. Messages have `data`, closes have `code`
+ * and `reason`; the events' own types differ between browsers and libraries.
+ */
 export interface SocketLike {
-  onmessage: ((event: { data: string }) => void) | null;
-  onclose: ((event: { code: number; reason: string }) => void) | null;
+  onmessage: ((event: any) => void) | null;
+  onclose: ((event: any) => void) | null;
   send(data: string): void;
   close(code?: number): void;
 }
