@@ -52,16 +52,16 @@ PARTS = (
     Part(
         "fan_out",
         ("daphne", "uvicorn", "tutorial", "socketio"),
-        90,
+        120,
         "--subscribers 20 --rate 10 --seconds 1",
         ("uvicorn", "tutorial", "socketio"),
-        "--seconds 12",
+        "--seconds 10",
     ),
     Part("storm", report.SERVERS, 75, "--clients 20 --missed 5"),
     Part("bad_clients", report.SERVERS, 100, "--clients 1", ("uvicorn",)),
-    Part("idle", ("daphne", "uvicorn", "socketio"), 150, "--connections 40"),
+    Part("first_token", report.SERVERS, 100, "--rounds 2", arguments="--rounds 12"),
     Part("soak", report.SERVERS, 140, "--minutes 0.1 --rate 10", arguments="--minutes 0.6"),
-    Part("first_token", report.SERVERS, 90, "--rounds 2"),
+    Part("idle", ("daphne", "uvicorn", "socketio"), 150, "--connections 40"),
 )
 """In this order; the last ones go without where time runs out."""
 

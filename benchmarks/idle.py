@@ -1,6 +1,7 @@
 """Idle connections: memory of each, and whether it comes back when all of them change twice.
 
-Every connection is another user, subscribed, and answers heartbeats.
+Every connection is another user, subscribed, and answers heartbeats. In the end each must hear a
+few messages, once and in order: what does not counts as an error.
 
     python -m benchmarks.idle [--server daphne|uvicorn|tutorial|socketio] [--connections 10000]
 """
@@ -23,6 +24,7 @@ LANES = 64
 SOURCES = 16
 SETTLE_S = 5.0
 PATIENCE_S = 60
+MESSAGES, LISTEN_S = 3, 30
 
 
 class Crowd:
@@ -57,6 +59,18 @@ class Crowd:
             await asyncio.sleep(0.5)
         await asyncio.sleep(SETTLE_S)
 
+    async def listen(self) -> None:
+        """Publishes a few messages and counts the connections that do not hear each once."""
+        writer = self._target.publish(1.0, MESSAGES, time.perf_counter() + 1.5)
+        deadline = time.perf_counter() + LISTEN_S
+        while self._deaf() and time.perf_counter() < deadline:
+            await asyncio.sleep(0.1)
+        await asyncio.to_thread(writer.wait)
+        self.errors += self._deaf()
+
+    def _deaf(self) -> int:
+        return sum(each.frames != MESSAGES or each.problems > 0 for each in self._connections)
+
     def _held(self) -> int:
         """Connections that the server still holds, without those to Redis."""
         return sum(
@@ -86,6 +100,7 @@ async def measure(target: targets.Target, asked: argparse.Namespace) -> list[rep
         await crowd.fill()
         if number < ROUNDS - 1:
             await crowd.empty()
+    await crowd.listen()
     return _rows(crowd, before, asked)
 
 

@@ -19,7 +19,7 @@ from tests.product import ROOT, free_port, until
 
 SOURCE = ROOT / "benchmarks" / "peers" / "socketio"
 INSTALLED = ROOT / "benchmarks" / ".work" / "socketio"
-INSTALL_S = 120
+INSTALL_S, READY_S = 60, 60
 
 
 class NotMeasured(Exception):
@@ -54,9 +54,9 @@ def tutorial(found: settings.Settings | None = None) -> Iterator[Peer]:
         server = _child(stack, [*module, "serve", socket, str(port), *asked])
         _child(stack, [*module, "work", socket])
         client = redis.Redis(unix_socket_path=socket)
-        until(lambda: client.get("ready"), 60, "the peer's worker is ready")
+        until(lambda: client.get("ready"), READY_S, "the peer's worker is ready")
         peer = Peer(port, psutil.Process(server.pid), [*module, "publish", socket])
-        until(lambda: _answers(peer.url), 20, "the peer answers")
+        until(lambda: _answers(peer.url), READY_S, "the peer answers")
         yield peer
 
 
@@ -70,7 +70,7 @@ def socketio(found: settings.SocketIoSettings | None = None) -> Iterator[Peer]:
         server = _child(stack, [*program, "serve", socket, str(port), *asked.arguments()])
         publisher = [*program, "publish", socket, asked.adapter]
         peer = Peer(port, psutil.Process(server.pid), publisher)
-        until(lambda: _answers(f"{peer.url}/socket.io/"), 20, "Socket.IO answers")
+        until(lambda: _answers(f"{peer.url}/socket.io/"), READY_S, "Socket.IO answers")
         yield peer
 
 
@@ -102,7 +102,7 @@ def _valkey(stack: contextlib.ExitStack) -> str:
     socket = str(Path(folder) / "valkey.sock")
     valkey = [str(get_binary_path()), "--port", "0", "--unixsocket", socket]
     _child(stack, [*valkey, "--save", "", "--dir", folder, "--logfile", "valkey.log"])
-    until(Path(socket).exists)
+    until(Path(socket).exists, READY_S)
     return socket
 
 
