@@ -1,12 +1,14 @@
 """Trains the small chat model: general dialogues first, then our own among them.
 
 `--stage general` learns from public dialogues at full rate; `--stage manner` goes on from there
-with our own dialogues, counts the assistant's side only, and lets the rate fall to zero.
+with our own dialogues, counts a person's side little, and lets the rate fall to zero; `--stage
+finish` ends it with our own dialogues mostly.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -35,17 +37,23 @@ SHARES = {"self_dialogue": 0.25, "sgd_dialogues": 0.1}
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a stage learns from: our dialogues an epoch, weight of a person's turns, row length."""
+    """What a stage learns from in an epoch.
+
+    `own` dialogues of ours, and `public` times the shares of the public sets (all, where it is
+    None). A person's turns weigh `person`; the rate begins to fall after the share `cool_from`.
+    """
 
     own: int
     person: float
     length: int
     cool_from: float
+    public: float | None = None
 
 
 STAGES = {
     "general": Stage(own=0, person=1.0, length=256, cool_from=1.0),
-    "manner": Stage(own=24_000, person=0.25, length=512, cool_from=0.35),
+    "manner": Stage(own=24_000, person=0.25, length=512, cool_from=0.35, public=1.0),
+    "finish": Stage(own=24_000, person=0.1, length=256, cool_from=0.35, public=0.2),
 }
 
 
@@ -69,7 +77,9 @@ def main() -> None:
     fit(network, source, plan, asked.out / "state.pt")
     if worker() == 0:
         torch.save(network.state_dict(), asked.out / "network.pt")
-        print(measure(network, tokenizer, kept[: asked.measured]))
+        print("public:", measure(network, tokenizer, kept[: asked.measured], 1.0))
+        new = Writer(asked.data).write(asked.measured, asked.seed + 500)
+        print("ours, the assistant's side:", measure(network, tokenizer, new, 0.0))
 
 
 def begin_words(network: Decoder, tokenizer: Tokenizer, encoder: Path, seed: int) -> None:
@@ -96,7 +106,7 @@ def endless(
     epoch = seed
     while True:
         dice = random.Random(epoch)
-        chosen = list(public) if stage.person == 1.0 else lean(public, dice)
+        chosen = list(public) if stage.public is None else lean(public, stage.public, dice)
         chosen = [dressed(each, dice) for each in chosen]
         chosen += writer.write(stage.own, epoch)
         dice.shuffle(chosen)
@@ -107,9 +117,9 @@ def endless(
         epoch += 1
 
 
-def lean(public: Sequence[Dialogue], dice: random.Random) -> list[Dialogue]:
-    """The part of the public dialogues that one epoch of the second stage sees."""
-    return [each for each in public if dice.random() < SHARES[each.source]]
+def lean(public: Sequence[Dialogue], share: float, dice: random.Random) -> list[Dialogue]:
+    """The part of the public dialogues that one epoch of a later stage sees."""
+    return [each for each in public if dice.random() < share * SHARES[each.source]]
 
 
 def dressed(dialogue: Dialogue, dice: random.Random) -> Dialogue:
@@ -121,18 +131,20 @@ def dressed(dialogue: Dialogue, dice: random.Random) -> Dialogue:
     return Dialogue(turns, dialogue.source, prompt)
 
 
-def measure(network: Decoder, tokenizer: Tokenizer, kept: Sequence[Dialogue]) -> dict[str, float]:
+def measure(
+    network: Decoder, tokenizer: Tokenizer, kept: Sequence[Dialogue], person: float
+) -> dict[str, float]:
     """Perplexity per token and bits per byte on dialogues that training has not seen."""
     network.eval()
-    pieces = encode(tokenizer, kept, 1.0, SHAPE.context)
     summed = weight = size = 0.0
     with torch.inference_mode():
-        for batch in batches(pieces, SHAPE.context, 2):
+        for batch in batches(encode(tokenizer, kept, person, SHAPE.context), SHAPE.context, 1):
             loss, count = loss_of(network, batch)
             summed, weight = summed + float(loss), weight + float(count)
-            size += sum(len(tokenizer.decode(row[row > 3].tolist()).encode()) for row in batch[0])
+            weighed = batch[0][batch[1] > 0]
+            size += len(tokenizer.decode(weighed.tolist()).encode())
     perplexity = float(torch.tensor(summed / weight).exp())
-    return {"perplexity": perplexity, "bits_per_byte": summed / size / 0.6931471805599453}
+    return {"perplexity": perplexity, "bits_per_byte": summed / size / math.log(2.0)}
 
 
 def _tokenizer(asked: argparse.Namespace, learnt: Sequence[Dialogue]) -> Tokenizer:

@@ -21,7 +21,7 @@ from training.dialogues.compose import Writer
 
 JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
 WORDS = 8
-OWN = 60_000
+OWN = 20_000
 """Dialogues of our own among which repeated words are looked for."""
 
 _WORD = re.compile(r"[a-z0-9']+")
