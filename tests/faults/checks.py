@@ -29,20 +29,37 @@ async def replaced(product: Product, word: str, pid: int, within_s: float) -> No
             await asyncio.sleep(0.05)
 
 
+async def ready(product: Product, within_s: float = 90) -> None:
+    """Waits until messages are judged again."""
+    async with asyncio.timeout(within_s):
+        while not await asyncio.to_thread(product.is_ready):
+            await asyncio.sleep(0.1)
+
+
 def check(author: Seen, reader: Seen, sent: int) -> None:
     """Every accepted message has one verdict, none was shown twice, offsets have no gap."""
+    check_verdicts(author, sent)
+    for seen in (author, reader):
+        check_order(seen)
+    allowed = {id for id, actions in author.verdicts.items() if actions == {"allow"}}
+    assert set(reader.shown) == allowed
+
+
+def check_verdicts(author: Seen, sent: int) -> None:
+    """Every message was accepted and has one verdict."""
     assert len(author.accepted) == sent
     assert set(author.accepted.values()) == set(author.verdicts), "a message without a verdict"
     assert {id: each for id, each in author.verdicts.items() if len(each) > 1} == {}
-    for seen in (author, reader):
-        assert seen.view.faults == []
-        assert seen.lost == 0
-        assert len(seen.epochs) == 1
-        assert max(seen.shown.values()) == 1, "a message was shown twice"
-        first = seen.offsets[0]
-        assert seen.offsets == list(range(first, first + len(seen.offsets)))
-    allowed = {id for id, actions in author.verdicts.items() if actions == {"allow"}}
-    assert set(reader.shown) == allowed
+
+
+def check_order(seen: Seen) -> None:
+    """Frames came once and in order, in one epoch, with offsets that rise by one."""
+    assert seen.view.faults == []
+    assert seen.lost == 0
+    assert len(seen.epochs) == 1
+    assert max(seen.shown.values()) == 1, "a message was shown twice"
+    first = seen.offsets[0]
+    assert seen.offsets == list(range(first, first + len(seen.offsets)))
 
 
 def allowed(seen: Seen) -> int:

@@ -7,7 +7,16 @@ import psycopg
 import pytest
 
 from tests.chatter import Chatter, chat_steadily
-from tests.faults.checks import a_victim, allowed, check, kill, replaced
+from tests.faults.checks import (
+    a_victim,
+    allowed,
+    check,
+    check_order,
+    check_verdicts,
+    kill,
+    ready,
+    replaced,
+)
 from tests.faults.sleepy import LULLABY
 from tests.postgresql import Server
 from tests.product import Product
@@ -97,6 +106,9 @@ async def test_a_database_that_is_gone_delays_records_and_nothing_else(
             sent = before + await chat_steadily(author, 20, for_s=5, first=before)
             await author.until(lambda: len(author.seen.verdicts) >= sent)
             await author.until(lambda: len(reader.seen.shown) >= allowed(author.seen) - before)
+            check_verdicts(author.seen, sent)
+            check_order(author.seen)
+            check_order(reader.seen)
 
         await asyncio.to_thread(database.start)
         await author.until(lambda: rows() == sent, within_s=60)
@@ -110,8 +122,12 @@ async def test_a_stuck_worker_is_replaced_and_its_message_held(product: Product)
         assert list(author.seen.verdicts.values()) == [{"hold"}]
 
         await replaced(product, "celery", victim.pid, within_s=60)
+        await ready(product)
         await author.say("awake", "Good morning, everybody!")
         await author.until(lambda: len(author.seen.verdicts) == 2, within_s=60)
         await author.until(lambda: len(reader.seen.shown) == 1)
 
+        check_verdicts(author.seen, 2)
+        check_order(author.seen)
+        check_order(reader.seen)
         assert set(reader.seen.shown) == {author.seen.accepted["awake"]}
