@@ -15,7 +15,7 @@ from inference.batching import MIN_WORK
 from inference.workers_redis import WORKERS
 from policy import keys
 
-WINDOW_MS = 10_000
+WINDOW_MS = 5_000
 """Of how many busy milliseconds the speed is a mean; older ones count half as much, and so on."""
 
 PREDICT = f"""
