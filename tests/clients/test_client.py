@@ -225,6 +225,26 @@ async def _kinds(found: Client, kinds: list[str]) -> None:
             return
 
 
+async def test_a_stream_that_is_gone_is_not_asked_for_again() -> None:
+    asked: list[str] = []
+
+    async def end(socket: ServerConnection) -> None:
+        await say(socket, subscribed(await hear(socket)))
+        await say(socket, {"type": "unsubscribed", "stream": "lobby", "reason": "gone"})
+        socket.transport.abort()
+
+    async def listen(socket: ServerConnection) -> None:
+        asked.append((await hear(socket))["type"])
+        await socket.close(4503, "{}")
+
+    async with served(end, listen) as url, client(url) as found:
+        await found.subscribe("lobby")
+        with pytest.raises(ConnectionClosed):
+            await found.send("lobby", "Hi")
+
+    assert asked == ["message"]
+
+
 async def test_a_refused_subscription_is_told_and_not_tried_again() -> None:
     async def refuse(socket: ServerConnection) -> None:
         await hear(socket)

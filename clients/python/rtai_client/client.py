@@ -140,6 +140,10 @@ class Client:
                 self._decided(frame)
             case "error":
                 await self._failed(frame)
+            case "unsubscribed":
+                # Unasked, with a `reason`, where the stream or the right to it is gone.
+                self._places.pop(frame["stream"], None)
+                await self._deliver(frame)
             case _:
                 await self._published(frame)
 
