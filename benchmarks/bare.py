@@ -3,9 +3,25 @@
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 from benchmarks.chatting import texts
 from tests.product import ROOT
+
+JUDGES = ("moderation", "sentiment")
+"""The plugins that judge each message."""
+
+
+def folders() -> list[Path]:
+    """The newest shipped version of each plugin's model: what a fresh installation runs."""
+    from inference import versions
+
+    newest = dict[str, tuple[tuple[int, ...], Path]]()
+    for path in (ROOT / "plugins" / "models").glob(f"*/{versions.MANIFEST}"):
+        manifest = versions.load(path.parent)
+        found = tuple(int(part) for part in manifest.version.split(".")), path.parent
+        newest[manifest.plugin] = max(newest.get(manifest.plugin, found), found)
+    return [newest[plugin][1] for plugin in JUDGES]
 
 
 def rate(count: int, batch: int) -> float:
@@ -19,8 +35,7 @@ def _rate(count: int, batch: int) -> float:
     from inference import versions
     from inference.runtime_onnx import OnnxRuntime
 
-    folders = sorted((ROOT / "plugins" / "models").iterdir())
-    runtimes = [OnnxRuntime(folder, versions.load(folder)) for folder in folders]
+    runtimes = [OnnxRuntime(folder, versions.load(folder)) for folder in folders()]
     found = texts(count)
     for runtime in runtimes:
         runtime.run(found[:batch])

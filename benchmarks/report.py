@@ -5,10 +5,12 @@ import asyncio
 import json
 import os
 import platform
+import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import psutil
 import uvloop
@@ -88,13 +90,21 @@ def quantile(values: Sequence[float], share: float) -> float:
 def arguments(
     about: str | None, servers: Sequence[str] = SERVERS, **numbers: float | str
 ) -> argparse.Namespace:
-    """The command line of a benchmark: `--server`, `--json` and its own numbers."""
+    """The command line of a benchmark: `--server`, `--json` and its own numbers.
+
+    From here on SIGTERM ends the benchmark as Ctrl-C does, with all that it started.
+    """
+    signal.signal(signal.SIGTERM, _stop)
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--server", default=servers[0], choices=servers)
     parser.add_argument("--json", help="write the rows to this file as well")
     for name, value in numbers.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     return parser.parse_args()
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def finish(rows: Sequence[Row], asked: argparse.Namespace) -> None:

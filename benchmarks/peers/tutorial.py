@@ -14,7 +14,6 @@ import json
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ import redis
 import redis.asyncio
 import uvicorn
 
+from benchmarks import bare
 from benchmarks.pacing import at_rate
 from benchmarks.peers.settings import Settings
 
@@ -29,7 +29,6 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 SOCKET = "BENCHMARK_PEER_SOCKET"
 JOBS, OFFSET, STREAM = "jobs", "offset", "stream"
-MODELS = Path(__file__).resolve().parents[2] / "plugins" / "models"
 THRESHOLD = 0.5
 
 
@@ -110,7 +109,7 @@ def work(socket: str) -> None:
     from inference import versions
     from inference.runtime_onnx import OnnxRuntime
 
-    runtimes = [OnnxRuntime(each, versions.load(each)) for each in sorted(MODELS.iterdir())]
+    runtimes = [OnnxRuntime(each, versions.load(each)) for each in bare.folders()]
     for runtime in runtimes:
         runtime.warm_up()
     client = redis.Redis(unix_socket_path=socket, decode_responses=True)
