@@ -151,9 +151,9 @@ class Model(RuleBasedStateMachine):
         first, second = self.published(), self.published()
         self.do(self.send(second, first, *([second] if twice else [])))
 
-    @rule(count=st.integers(1, 5))
-    def trim_the_history(self, count: int) -> None:
-        self.history.forget(count)
+    @rule(kept=st.integers(0, 3))
+    def trim_the_history(self, kept: int) -> None:
+        self.history.forget(max(0, len(self.history.frames) - kept))
 
     @rule()
     def begin_a_new_epoch(self) -> None:
