@@ -23,6 +23,7 @@ NEVER_READS_MIB, FLOODS_MIB, WITHIN_S = 2, 5, 5.0
 TEXT = 8_000
 PER_S = 250.0
 FOR_S = 7.0
+LEAD_S = 3.0
 FLOOD_FRAME = "x" * 65_000
 FLOOD_FRAMES = 400
 
@@ -62,7 +63,7 @@ async def never_read(product: Product, clients: int) -> report.Row:
     await subscribe(good, STREAM)
     for token in others:
         await mute(product.port, token)
-    peak, start, count = Peak(gateway(product)), time.perf_counter() + 1.5, int(PER_S * FOR_S)
+    peak, start, count = Peak(gateway(product)), time.perf_counter() + LEAD_S, int(PER_S * FOR_S)
     watching = asyncio.create_task(peak.watch())
     writer = publishing.process(redis_url(product), PER_S, count, start, TEXT)
     gone = await cut_off(product, clients, start)
