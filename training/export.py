@@ -35,6 +35,8 @@ KINDS_OF_HARM = (
     "self_harm", "sexual", "illicit", "threat", "violence", "identity_attack", "toxicity",
 )  # fmt: skip
 POSITIVE_SHARE = 0.3
+OBSERVED = 400
+"""On how many texts, of every kind, the ranges of activations are found."""
 ENOUGH = 25
 MAX_TOKENS = 128
 LARGEST_FILE = 50_000_000
@@ -156,11 +158,11 @@ def convert(
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     layers = len(network.layers)
     exact = verify.open_model(build(weights, layers, ending))
-    observed = observe(network, tokens[:250])
+    observed = observe(network, tokens[:: max(1, len(tokens) // OBSERVED)])
     bytes_ = Bytes(observed, frozenset(asked.keep), asked.levels)
     model = build(weights, layers, ending, bytes_)
     small = verify.open_model(model)
-    sample = tokens[-600:]
+    sample = tokens[:: max(1, len(tokens) // 400)]
     before, after = verify.alone(exact, sample), verify.alone(small, sample)
     print(f"neighbours change a score by at most {verify.assert_independent(small, sample):.2e}")
     print(verify.comparison(before, after))

@@ -13,15 +13,22 @@ from torch import Tensor
 from training.encoder import Network
 from training.rows import Row, read
 
+VALIDATION = "validation.jsonl.gz"
+
 
 def write_run(folder: Path, network: Network, validation: Sequence[Row]) -> None:
     """Write the trained network and its validation rows."""
-    state = {"layers": len(network.layers), "network": network.state_dict()}
-    torch.save(state, folder / "network.pt")
-    with gzip.open(folder / "validation.jsonl.gz", "wt", encoding="utf-8") as lines:
+    write_network(folder, network)
+    with gzip.open(folder / VALIDATION, "wt", encoding="utf-8") as lines:
         for row in validation:
             record = {"text": row.text, "targets": dict(row.targets), "source": row.source}
             lines.write(json.dumps(record) + "\n")
+
+
+def write_network(folder: Path, network: Network) -> None:
+    """Write a trained network alone."""
+    state = {"layers": len(network.layers), "network": network.state_dict()}
+    torch.save(state, folder / "network.pt")
 
 
 def read_network(folder: Path) -> Network:
@@ -43,5 +50,5 @@ def read_validation(folder: Path) -> list[Row]:
     """The validation rows of a run."""
     return [
         Row(record["text"], record["targets"], record["source"])
-        for record in read(folder / "validation.jsonl.gz")
+        for record in read(folder / VALIDATION)
     ]
