@@ -21,6 +21,9 @@ FIRST_SITE = "main"
 STREAM = "lobby"
 ASSISTANT = "Assistant"
 ASSISTANT_MODEL = "chat-mini"
+SYSTEM_PROMPT = "You are the assistant on this site. Be brief and friendly."
+"""Of the kind that chat-mini learnt with: without one, it drifts into talk about films."""
+TEMPERATURE = 0.5
 BOOTSTRAP_KEY = "bootstrap"
 ALL_SCOPES = ["*"]
 SECRETS_FILE = "first-run.txt"
@@ -114,7 +117,13 @@ def _make_assistant() -> AssistantRecord:
         name=ASSISTANT_MODEL, defaults={"context_tokens": 512, "max_tokens": 128}
     )
     assistant, _ = AssistantRecord.objects.get_or_create(
-        name=ASSISTANT, defaults={"default_model": model, "max_tokens": 128}
+        name=ASSISTANT,
+        defaults={
+            "default_model": model,
+            "max_tokens": 128,
+            "system_prompt": SYSTEM_PROMPT,
+            "temperature": TEMPERATURE,
+        },
     )
     return assistant
 

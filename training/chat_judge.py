@@ -1,7 +1,8 @@
 """Writes replies to prompts that training has not seen, and counts what they repeat.
 
 A person reads them: `training/dialogues/judged.jsonl` holds the prompts, the replies and a mark
-for each (good, passable or bad).
+for each (good, passable or bad). The first fifty prompts were written beside the dialogues, the
+second fifty later, by somebody else, for nothing but this.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from training.dialogues.compose import Writer
 
 JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
 WORDS = 8
+PART = 50
+TEMPERATURE = 0.7
 OWN = 20_000
 """Dialogues of our own among which repeated words are looked for."""
 
@@ -29,30 +32,32 @@ Record = dict[str, str]
 
 
 def main() -> None:
-    """Reply, compare with the training text, write."""
+    """Reply, compare with the training text, and write at the temperature that is judged."""
     asked = _options()
     records = [json.loads(line) for line in JUDGED.read_text(encoding="utf-8").splitlines()]
-    found = replies(asked.folder, [record["prompt"] for record in records])
+    found = replies(asked.folder, [each["prompt"] for each in records], asked.temperature)
     seen = shared(found, _texts(asked))
     for record, reply, repeats in zip(records, found, seen, strict=True):
         if record.get("reply") != reply:
             record |= {"reply": reply, "mark": ""}
         record["repeats"] = "yes" if repeats else "no"
-        print(json.dumps(record, ensure_ascii=False))
-    lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
-    JUDGED.write_text(lines, encoding="utf-8")
-    print(f"{sum(seen)} of {len(seen)} share {WORDS} words in a row with the training text")
-    print(dict(Counter(record["mark"] for record in records)))
+    lines = [json.dumps(each, ensure_ascii=False) + "\n" for each in records]
+    print("".join(lines), end="")
+    for at in range(0, len(records), PART):
+        print(f"{sum(seen[at : at + PART])} share {WORDS} words in a row with the training text")
+        print(dict(Counter(record["mark"] for record in records[at : at + PART])))
+    if asked.temperature == TEMPERATURE:
+        JUDGED.write_text("".join(lines), encoding="utf-8")
 
 
-def replies(folder: Path, prompts: Sequence[str]) -> list[str]:
-    """One reply to each prompt, each with a seed of its own."""
+def replies(folder: Path, prompts: Sequence[str], temperature: float) -> list[str]:
+    """One reply to each prompt; in each fifty, each has a seed of its own."""
     engine = OnnxEngine(folder, versions.load(folder), memory_mb=64)
-    return [_reply(engine, text, seed) for seed, text in enumerate(prompts)]
+    return [_reply(engine, text, temperature, number % PART) for number, text in enumerate(prompts)]
 
 
-def _reply(engine: OnnxEngine, text: str, seed: int) -> str:
-    sampling = Sampling(max_tokens=80, temperature=0.7, top_p=0.9, seed=seed)
+def _reply(engine: OnnxEngine, text: str, temperature: float, seed: int) -> str:
+    sampling = Sampling(max_tokens=80, temperature=temperature, top_p=0.9, seed=seed)
     prompt = Prompt((Turn(Role.USER, text),), sampling)
     pieces = engine.generate(prompt, Cancellation())
     return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
@@ -84,7 +89,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--folder", type=Path, required=True, help="model folder to judge")
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
     parser.add_argument("--data", type=Path, required=True, help="folder of public sets")
-    parser.add_argument("--seed", type=int, default=23, help="seed of the second stage")
+    parser.add_argument("--seed", type=int, default=23, help="seed of a stage with our dialogues")
+    parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     return parser.parse_args()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 
+from generation.models import AssistantRecord
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
 from rtai_project import first_run
@@ -85,3 +86,14 @@ def test_the_file_of_secrets_is_for_this_user_alone(tmp_path: Path) -> None:
     path = first_run.write_secrets(tmp_path, ["API key         x"])
     assert path.read_text() == "API key         x\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_first_assistant_has_a_system_prompt_that_the_operator_may_change() -> None:
+    first_run.prepare(WANTED)
+    assistant = AssistantRecord.objects.get()
+    assert assistant.system_prompt == first_run.SYSTEM_PROMPT
+    assert assistant.temperature == first_run.TEMPERATURE
+    AssistantRecord.objects.update(system_prompt="Speak like a pirate.", temperature=1.0)
+    first_run.prepare(WANTED)
+    assistant.refresh_from_db()
+    assert (assistant.system_prompt, assistant.temperature) == ("Speak like a pirate.", 1.0)
