@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from asgiref.sync import sync_to_async
-
 from api import completions, openai_errors
 from api.callers_http import Caller, caller
 from api.completions import Completion, Wanted
@@ -30,6 +28,7 @@ from streams import lifespan
 from streams.clients import Client, service
 from streams.generate_frames import Cancel, Generate
 from streams.outbox import Outbox
+from streams.threads_db import in_thread
 
 Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -79,7 +78,7 @@ class Call:
         kind, _, key = (headers[0] if headers else b"").decode("latin-1").partition(" ")
         if kind.lower() != "bearer" or not key.strip():
             raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
-        found: Caller = await sync_to_async(caller, thread_sensitive=False)(key)
+        found = await in_thread(lambda: caller(key))
         found.require(SCOPE)
         return found
 
@@ -143,7 +142,7 @@ async def _serve(call: Call, path: str) -> None:
         wanted = completions.wanted(await call.body(), uuid4().hex)
         await Asking(call, found, wanted, await lifespan.gateway()).serve()
         return
-    names = await sync_to_async(_models, thread_sensitive=False)(found.site)
+    names = await in_thread(lambda: _models(found.site))
     if path == MODELS:
         await call.answer({"object": "list", "data": [completions.model(name) for name in names]})
     elif (name := path.removeprefix(f"{MODELS}/")) in names:

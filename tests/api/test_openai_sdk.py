@@ -21,7 +21,6 @@ from tests.generation.answers import Book, a_model, an_assistant
 from tests.product import free_port
 from tests.streams.test_generating import Talk
 
-pytestmark = pytest.mark.database
 HI: Any = [{"role": "user", "content": "Hi"}]
 Write = Callable[[str], None]
 
