@@ -85,6 +85,7 @@ def test_nothing_is_scored_while_the_worker_judges(
     assert max(asked) <= whys_db.AT_ONCE
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_that_ends_leaves_the_question_to_another(
     questions: Questions, valkey: redis.Redis
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_worker_that_ends_leaves_the_question_to_another(
     assert valkey.xlen(keys.UNEXPLAINED) == 1
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_that_ends_asks_the_model_no_more(
     questions: Questions, valkey: redis.Redis
 ) -> None:
