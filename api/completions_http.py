@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 from uuid import uuid4
 
 from api import completions, openai_errors
+from api.bodies import json_object
 from api.callers_http import Caller, caller
 from api.completions import Completion, Wanted
 from generation.assistants_db import assistants
 from generation.generations import FinishReason, Usage
 from inference import metrics_prometheus as metrics
 from inference.errors import (
-    BadFrame,
     ModelUnavailable,
     NotFound,
     RtaiError,
@@ -24,7 +24,7 @@ from inference.errors import (
     Unauthorized,
     Unsupported,
 )
-from streams import lifespan
+from streams import doors, lifespan
 from streams.clients import Client, service
 from streams.generate_frames import Cancel, Generate
 from streams.outbox import Outbox
@@ -74,9 +74,7 @@ class Call:
 
     async def caller(self) -> Caller:
         """Who calls; raises Unauthorized, and Forbidden without the scope."""
-        headers = [value for name, value in self.scope["headers"] if name == b"authorization"]
-        kind, _, key = (headers[0] if headers else b"").decode("latin-1").partition(" ")
-        if kind.lower() != "bearer" or not key.strip():
+        if not (key := doors.bearer(self.scope)):
             raise Unauthorized("An API key is needed: Authorization: Bearer KEY.")
         found = await in_thread(lambda: caller(key))
         found.require(SCOPE)
@@ -84,20 +82,7 @@ class Call:
 
     async def body(self) -> Mapping[str, Any]:
         """The request's JSON object; raises BadFrame, and TooLarge over 1 MiB."""
-        found = bytearray()
-        while (message := await self.receive())["type"] == "http.request":
-            found += message.get("body", b"")
-            if len(found) > MAX_BODY:
-                raise TooLarge(f"The body has more than {MAX_BODY} bytes.")
-            if not message.get("more_body"):
-                break
-        try:
-            decoded = json.loads(found)
-        except (ValueError, RecursionError):
-            raise BadFrame("The body is not JSON.") from None
-        if not isinstance(decoded, dict):
-            raise BadFrame("The body is not a JSON object.")
-        return decoded
+        return await json_object(self.receive, MAX_BODY)
 
     async def begin(self, status: int, kind: bytes, more: Sequence[tuple[bytes, bytes]]) -> None:
         """The answer's head."""

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 
 from api import problems
-from inference.errors import BadFrame, TooLarge
+from api.bodies import json_object
+from inference.errors import BadFrame
 from streams import addresses, doors, lifespan, origins, tickets_redis
 from streams.clients import Client
 from streams.doors import Scope
@@ -64,20 +65,7 @@ class Exchange:
 
     async def body(self) -> Mapping[str, Any]:
         """The request's JSON object; raises BadFrame and TooLarge."""
-        found = bytearray()
-        while (message := await self.receive())["type"] == "http.request":
-            found += message.get("body", b"")
-            if len(found) > MAX_FRAME_BYTES:
-                raise TooLarge(f"The body has more than {MAX_FRAME_BYTES} bytes.")
-            if not message.get("more_body"):
-                break
-        try:
-            decoded = json.loads(found)
-        except (ValueError, RecursionError):
-            raise BadFrame("The body is not JSON.") from None
-        if not isinstance(decoded, dict):
-            raise BadFrame("The body is not a JSON object.")
-        return decoded
+        return await json_object(self.receive, MAX_FRAME_BYTES)
 
     async def claims(self, *, tickets: bool = False) -> Claims:
         """Who calls; raises InvalidToken, ExpiredToken, Forbidden or Overloaded."""
