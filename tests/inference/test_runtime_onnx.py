@@ -65,7 +65,7 @@ def test_any_text_gives_probabilities(text: str, runtime: OnnxRuntime) -> None:
 
 
 def test_lone_surrogates_do_not_reach_the_tokenizer() -> None:
-    clean("a\ud800b").encode()
+    assert clean("a\ud800b").encode().decode().isprintable()
 
 
 def test_a_long_text_is_read_to_its_end(runtime: OnnxRuntime) -> None:

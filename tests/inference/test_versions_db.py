@@ -213,7 +213,8 @@ def test_what_an_unfinished_add_left_behind_is_replaced(folder: Path, tmp_path: 
 
     manage("add", str(folder))
 
-    versions_db.activate("small@1.0.0", "unix:///nowhere.sock")
+    assert (left / "model.onnx").read_bytes() == (folder / "model.onnx").read_bytes()
+    assert str(versions_db.activate("small@1.0.0", "unix:///nowhere.sock")) == "small@1.0.0"
 
 
 def nan_scores(folder: Path) -> None:
