@@ -165,8 +165,7 @@ async def test_frames_come_once_and_in_order_over_drops_gaps_and_repeats() -> No
     async def begin(socket: ServerConnection) -> None:
         asked.append(await hear(socket))
         await say(socket, subscribed(asked[-1]), message(1), message(2), message(2))
-        await asyncio.sleep(0.05)
-        socket.transport.abort()
+        await socket.close(4001, "{}")
 
     async def go_on(socket: ServerConnection) -> None:
         asked.append(await hear(socket))
@@ -176,23 +175,17 @@ async def test_frames_come_once_and_in_order_over_drops_gaps_and_repeats() -> No
         await socket.wait_closed()
 
     async with served(begin, go_on) as url, client(url) as found:
-        texts: list[str] = []
-        reading = asyncio.create_task(_read(found, texts, 6))
-        await asyncio.sleep(0)
+        frames, texts = found.frames(), []
         await found.subscribe("lobby", recent=10)
-        await reading
+        async for frame in frames:
+            if frame["type"] == "message":
+                texts.append(frame["text"])
+            if len(texts) == 6:
+                break
 
     assert texts == ["1", "2", "3", "4", "5", "6"]
     assert asked[0]["recent"] == 10
     assert [each["since"]["offset"] for each in asked[1:]] == [2, 3]
-
-
-async def _read(found: Client, texts: list[str], count: int) -> None:
-    async for frame in found.frames():
-        if frame["type"] == "message":
-            texts.append(frame["text"])
-        if len(texts) == count:
-            return
 
 
 async def test_frames_lost_for_good_are_told() -> None:
@@ -210,19 +203,14 @@ async def test_frames_lost_for_good_are_told() -> None:
         await socket.wait_closed()
 
     async with served(begin, forgot) as url, client(url) as found:
-        reading = asyncio.create_task(_kinds(found, kinds))
-        await asyncio.sleep(0)
+        frames = found.frames()
         await found.subscribe("lobby")
-        await reading
+        async for frame in frames:
+            kinds.append(frame["type"])
+            if frame["type"] == "message":
+                break
 
     assert kinds == ["subscribed", "reset", "subscribed", "message"]
-
-
-async def _kinds(found: Client, kinds: list[str]) -> None:
-    async for frame in found.frames():
-        kinds.append(frame["type"])
-        if frame["type"] == "message":
-            return
 
 
 async def test_a_stream_that_is_gone_is_not_asked_for_again() -> None:
@@ -293,8 +281,7 @@ async def test_an_answer_grows_over_a_drop_without_losing_a_character() -> None:
             {"type": "start", "ref": asked[0]["ref"], "id": "g", "stream": None, "model": "m"},
             {"type": "token", "id": "g", "from": 0, "text": "Héllo"},
         )
-        await asyncio.sleep(0.05)
-        socket.transport.abort()
+        await socket.close(4001, "{}")
 
     async def go_on(socket: ServerConnection) -> None:
         asked.append(await hear(socket))

@@ -1,6 +1,5 @@
 """The Python client against the product."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,8 +21,6 @@ async def test_it_chats_recovers_and_hears_verdicts(tmp_path: Path) -> None:
             await reader.subscribe("lobby")
             await writer.subscribe("lobby")
             frames = reader.frames()
-            hearing = asyncio.create_task(_texts(frames, 2))
-            await asyncio.sleep(0)
 
             verdict = await writer.send("lobby", "Good morning, everybody.")
             blocked = await writer.send("lobby", "I will find you and kill you.")
@@ -31,7 +28,7 @@ async def test_it_chats_recovers_and_hears_verdicts(tmp_path: Path) -> None:
 
             assert (verdict["action"], again["action"]) == ("allow", "allow")
             assert blocked["action"] != "allow"
-            shown = await hearing
+            shown = await _texts(frames, 2)
             assert shown == ["Good morning, everybody.", "How are you today?"]
             with pytest.raises(Refused) as caught:
                 await writer.subscribe("nowhere")

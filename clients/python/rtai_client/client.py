@@ -115,10 +115,14 @@ class Client:
         await self._send(request)
         return answer
 
-    async def frames(self) -> AsyncIterator[Frame]:
-        """Everything that concerns the subscribed streams, from now on; ends with the client."""
+    def frames(self) -> AsyncIterator[Frame]:
+        """Everything that concerns the subscribed streams, from this call on; ends with the
+        client."""
         queue: asyncio.Queue[Frame | None] = asyncio.Queue(QUEUE)
         self._readers.add(queue)
+        return self._read(queue)
+
+    async def _read(self, queue: asyncio.Queue[Frame | None]) -> AsyncIterator[Frame]:
         try:
             while (frame := await queue.get()) is not None:
                 yield frame
