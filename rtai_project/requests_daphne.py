@@ -34,6 +34,17 @@ class Request(WebRequest):  # type: ignore[misc]
         """Without the URL, which may carry a ticket: this is written to logs."""
         return f"<Request {self.method!r} at {id(self):#x}>"
 
+    def process(self) -> Any:
+        """Daphne's; a request that became a WebSocket is gone with its channel at once.
+
+        They refer to each other, and would stay until a garbage collection finds them.
+        """
+        answered = super().process()
+        if self.transport is None and (channel := self.channel) is not None:
+            channel.requests.clear()
+            self.channel: Any = None
+        return answered
+
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The transport's buffer is full."""
         self.writable.clear()

@@ -39,16 +39,20 @@ class Inbox(asyncio.Queue[Mapping[str, Any]]):
 
     def __init__(self, protocol: "Protocol") -> None:
         super().__init__()
-        self._protocol = protocol
+        self._protocol: Protocol | None = protocol
+
+    def let_go(self) -> None:
+        """The connection is lost; what it sent may still be taken."""
+        self._protocol = None
 
     def _put(self, item: Mapping[str, Any]) -> None:
         super()._put(item)
-        if self.qsize() >= INBOX_HIGH:
+        if self._protocol is not None and self.qsize() >= INBOX_HIGH:
             self._protocol.pause_reading()
 
     def _get(self) -> Mapping[str, Any]:
         item: Mapping[str, Any] = super()._get()
-        if self.qsize() <= INBOX_LOW:
+        if self._protocol is not None and self.qsize() <= INBOX_LOW:
             self._protocol.resume_reading()
         return item
 
@@ -90,6 +94,16 @@ class Protocol(StockProtocol):  # type: ignore[misc]
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The connection is lost: nobody may wait for it."""
         self.writable.set()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+        """Daphne's; lets go of all that refers back here, so that nothing waits for a collection.
+
+        Otherwise what thousands of connections leave behind adds up before it is found.
+        """
+        super().connectionLost(reason)
+        self.is_open = self.is_closed = None
+        if isinstance(inbox := getattr(self, "application_queue", None), Inbox):
+            inbox.let_go()
 
     def can_send(self) -> bool:
         """Whether the connection stands and its buffer is not full."""

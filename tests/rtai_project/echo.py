@@ -1,6 +1,7 @@
 """A small application on one of our servers, as a process: `python -m tests.rtai_project.echo`."""
 
 import asyncio
+import gc
 import importlib
 import json
 import resource
@@ -30,6 +31,10 @@ async def _http(scope: Any, send: Any) -> None:
         "rss_kib": usage, "sent": sent, "received": received, "scheme": scope["scheme"],
         "client": scope["client"][0], "headers": headers,
     }  # fmt: skip
+    if scope["path"] == "/held":
+        gc.disable()
+        kinds = [type(each).__name__ for each in gc.get_objects()]
+        body |= {"sockets": kinds.count("Protocol"), "requests": kinds.count("Request")}
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 

@@ -29,9 +29,9 @@ class Served:
         client: ClientConnection = connect(uri, proxy=None, **options)
         return client
 
-    def state(self, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    def state(self, headers: dict[str, str] | None = None, path: str = "/") -> dict[str, Any]:
         found: dict[str, Any] = httpx.get(
-            f"http://127.0.0.1:{self.port}/", headers=headers, timeout=5, trust_env=False
+            f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=5, trust_env=False
         ).json()
         return found
 
@@ -138,6 +138,28 @@ def test_a_client_that_reads_again_in_time_has_lost_nothing(served: Served) -> N
 
     assert [int(text.partition(" ")[0]) for text in got] == list(range(300))
     assert {len(text.partition(" ")[2]) for text in got} == {60_000}
+
+
+@pytest.mark.parametrize("served", ["daphne"], indirect=True)
+def test_connections_that_ended_are_gone_without_a_garbage_collection(served: Served) -> None:
+    served.state(path="/held")
+    for number in range(10):
+        with served.connect() as client:
+            client.send("here")
+            assert client.recv() == "here"
+            if number % 2:
+                client.socket.close()
+    wait_until(lambda: served.state(path="/held")["sockets"] == 0, "no WebSocket is held")
+
+
+@pytest.mark.parametrize("served", ["daphne"], indirect=True)
+def test_a_websocket_holds_nothing_of_its_request(served: Served) -> None:
+    served.state(path="/held")
+    with served.connect(), served.connect(), served.connect():
+        asking = {"sockets": 3, "requests": 1}
+        wait_until(
+            lambda: asking.items() <= served.state(path="/held").items(), "only what asks is held"
+        )
 
 
 def test_a_client_that_never_ends_its_request_is_cut_off(served: Served) -> None:
