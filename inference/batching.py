@@ -1,6 +1,7 @@
 """Gathers messages into batches, and keeps only as many batches under way as workers can take.
 
 Work-conserving: a message leaves at once while a slot is free, and waits for company otherwise.
+A batch that is full already waits at the workers instead, so that none of them is idle between two.
 Live messages go before the backlog, and what came too late is left out.
 """
 
@@ -86,9 +87,9 @@ class Batcher(Generic[T]):
         return [item for item, _ in (*self._live, *self._backlog)]
 
     def take(self, now_s: float) -> Batch[T] | None:
-        """The next batch, if there is work and a free slot."""
+        """The next batch, if there is work and a free slot, or a full batch to send ahead."""
         self._free_expired(now_s)
-        if len(self._under_way) >= self.slots or not (items := tuple(self._gather())):
+        if not self._has_room() or not (items := tuple(self._gather())):
             return None
         self._last_id += 1
         batch = Batch(self._last_id, items, now_s + self._slot_timeout_s)
@@ -98,6 +99,11 @@ class Batcher(Generic[T]):
     def done(self, batch_id: int) -> None:
         """Frees the batch's slot; an unknown or expired batch is none of our business."""
         self._under_way.pop(batch_id, None)
+
+    def _has_room(self) -> bool:
+        """Behind each slot's batch one more may wait, if it could not become larger here."""
+        full = len(self) >= self._max_items
+        return len(self._under_way) < self.slots * (2 if full else 1)
 
     def _gather(self) -> Iterable[T]:
         longest = rows = taken = 0

@@ -36,6 +36,34 @@ def test_messages_gather_while_no_slot_is_free() -> None:
     assert second.items == (1, 2, 3)
 
 
+def test_a_full_batch_is_sent_ahead_and_no_more_than_one_for_each_slot() -> None:
+    batcher = a_batcher(32 + 31)
+    assert batcher.take(0) is not None
+    assert batcher.take(0) is None
+
+    batcher.put(99, 10)
+    ahead = batcher.take(0)
+
+    assert ahead is not None
+    assert len(ahead.items) == 32
+    for item in range(64):
+        batcher.put(item, 10)
+    assert batcher.take(0) is None
+
+
+def test_what_is_sent_ahead_takes_the_place_of_the_batch_before_it() -> None:
+    batcher = a_batcher(64)
+    first, second = batcher.take(0), batcher.take(0)
+    assert first is not None
+    assert second is not None
+    batcher.put(99, 10)
+    batcher.done(first.id)
+    assert batcher.take(0) is None
+
+    batcher.done(second.id)
+    assert batcher.take(0) is not None
+
+
 def test_a_batch_holds_no_more_than_its_limit() -> None:
     batch = a_batcher(100).take(0)
 
