@@ -98,7 +98,7 @@ def get_limit(request: HttpRequest, name: str) -> LimitOut:
 
 @router.put("/limits/{name}", response=LimitOut, tags=["limits"])
 def set_limit(request: HttpRequest, name: str, body: LimitBody) -> LimitOut:
-    """Sets a limit; it is in force with the answer."""
+    """Sets a limit; it is in force with the answer, `accepts` and `sockets` a second later."""
     caller_of(request).require("limits")
     try:
         rate = check(name, body.rate)
@@ -113,7 +113,7 @@ def set_limit(request: HttpRequest, name: str, body: LimitBody) -> LimitOut:
 
 @router.delete("/limits/{name}", response={204: None}, tags=["limits"])
 def lift_limit(request: HttpRequest, name: str) -> Status[None]:
-    """Lifts a limit; it is no longer in force with the answer."""
+    """Lifts a limit; it is no longer in force with the answer, or as above."""
     caller_of(request).require("limits")
     _row(name).delete()
     return Status(204, None)

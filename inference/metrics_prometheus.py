@@ -81,6 +81,9 @@ CONNECTIONS = Gauge(
 CONNECTIONS_TOTAL = _counter(
     "rtai_connections_ended_total", "Connections that ended, by close code.", "code"
 )
+ACCEPTS_REFUSED = _counter(
+    "rtai_accepts_refused_total", "Connections turned away with 503, by the limit.", "limit"
+)
 FRAMES_RECEIVED = _counter("rtai_frames_received_total", "Frames from clients.", "type")
 FRAMES_SENT = _counter("rtai_frames_sent_total", "Frames to clients.", "type")
 ERRORS = _counter("rtai_errors_total", "Error frames to clients.", "code")

@@ -24,7 +24,8 @@ GATEWAYS = "rtai:gateways"
 """Sorted set of live gateways, scored by the end of their lease."""
 
 LIMITS = "rtai:limits"
-"""Hash of rate limits: name to `count:period_ms:burst`, or to `count` for a cap."""
+"""Hash of rate limits: name to `count:period_ms:burst`, or to `count` for a cap. The field `#` is
+always there and has the version that was written."""
 
 
 def message(id: str) -> str:

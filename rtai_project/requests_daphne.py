@@ -1,4 +1,5 @@
-"""Daphne's HTTP requests with flow control: an answer that streams waits for its client."""
+"""Daphne's HTTP requests: one over a limit is turned away, and an answer that streams waits for its
+client."""
 
 import asyncio
 import time
@@ -6,7 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from daphne.http_protocol import WebRequest, http
+from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet import reactor as installed_reactor
+
+from rtai_project import refusals
+from streams.turnstile import Turnstile, Visit
 
 HEAD_S = 10.0
 """How long a client may take for the head of a request, from its connection or first line."""
@@ -35,15 +40,18 @@ class Request(WebRequest):  # type: ignore[misc]
         return f"<Request {self.method!r} at {id(self):#x}>"
 
     def process(self) -> Any:
-        """Daphne's; a request that became a WebSocket is gone with its channel at once.
+        """Daphne's; a request that became a WebSocket leaves its visit there, and is gone.
 
-        They refer to each other, and would stay until a garbage collection finds them.
+        It and its channel refer to each other, and would stay until a garbage collection finds
+        them.
         """
-        answered = super().process()
-        if self.transport is None and (channel := self.channel) is not None:
+        channel = self.channel
+        processing = super().process()
+        if (upgraded := channel.upgraded()) is not None:
+            upgraded.visit = channel.visit
             channel.requests.clear()
             self.channel: Any = None
-        return answered
+        return processing
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The transport's buffer is full."""
@@ -124,12 +132,20 @@ class Request(WebRequest):  # type: ignore[misc]
 class Channel(http.HTTPChannel):  # type: ignore[misc]
     """One connection. Twisted would wait as long as a client sends a little now and then."""
 
+    turnstile: Turnstile
+    visit: Visit
     _waiting: Any = None
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; the first request is waited for."""
         super().connectionMade()
+        self.visit = self.turnstile.visit(getattr(self.transport.getPeer(), "host", ""))
         self._wait()
+
+    def upgraded(self) -> Any:
+        """The WebSocket that took over the connection, if one did."""
+        its = self.transport.protocol
+        return its if isinstance(its, StockProtocol) else None
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; a line that is not waited for begins the next request."""
@@ -137,18 +153,30 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         super().lineReceived(line)
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
-        """Twisted's; the head of a request is there."""
+        """Twisted's; the head of a request is there, and its body is not needed to refuse it."""
+        forwarded = self.requests[-1].requestHeaders.getRawHeaders("X-Forwarded-For", ())
+        if refusal := self.visit.request(forwarded):
+            self.transport.write(refusals.response(refusal))
+            self.loseConnection()
+            return
         self._rest()
         super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's; nothing comes of a request that was refused."""
+        if self.visit.refusal is None:
+            super().allContentReceived()
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
         """Twisted's."""
         self._rest()
+        self.visit.end()
         super().connectionLost(reason)
 
     def _wait(self) -> None:
         if self._waiting is None:
-            self._waiting = reactor.callLater(HEAD_S, self._give_up)
+            wait_s = refusals.SILENCE_S if self.visit.refusal else HEAD_S
+            self._waiting = reactor.callLater(wait_s, self._give_up)
 
     def _give_up(self) -> None:
         self._waiting = None
@@ -160,7 +188,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
             self._waiting = None
 
 
-def answer_with_flow_control(factory: Any) -> None:
+def serve_requests(factory: Any, turnstile: Turnstile) -> None:
     """Makes the connections of Daphne's HTTP factory use our requests."""
     build = factory.buildProtocol
 
@@ -168,6 +196,7 @@ def answer_with_flow_control(factory: Any) -> None:
         protocol = build(address)
         protocol.requestFactory = Request
         protocol._channel.__class__ = Channel
+        protocol._channel.turnstile = turnstile
         return protocol
 
     factory.buildProtocol = build_protocol

@@ -9,7 +9,7 @@ import functools
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from daphne.endpoints import build_endpoint_description_strings
@@ -17,9 +17,11 @@ from daphne.server import Server as StockServer
 from daphne.server import twisted_loop
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet import reactor as installed_reactor
+from twisted.internet.protocol import connectionDone
 
 from rtai_project import serving, websocket_frames
-from rtai_project.requests_daphne import answer_with_flow_control
+from rtai_project.requests_daphne import serve_requests
+from streams.turnstile import Visit
 
 INBOX_HIGH = 8
 INBOX_LOW = 4
@@ -29,7 +31,6 @@ STALLED_S = 5.0
 CHECK_S = 1.0
 BACKLOG = 1024
 
-Hook = Callable[[], Coroutine[Any, Any, Any]]
 # Twisted's stubs describe the module, not the object that stands in its place.
 reactor: Any = installed_reactor
 
@@ -62,6 +63,8 @@ class Protocol(StockProtocol):  # type: ignore[misc]
 
     CONFIG_ATTRS: tuple[str, ...] = ()
     """What Autobahn copies to every connection and formats for a log; see `configure`."""
+    visit: Visit | None = None
+    """Ends with the connection; the request that became this WebSocket hands it over."""
 
     @classmethod
     def configure(cls, factory: Any) -> None:
@@ -95,11 +98,13 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         """The connection is lost: nobody may wait for it."""
         self.writable.set()
 
-    def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
+    def connectionLost(self, reason: Any = connectionDone) -> None:  # noqa: N802 - Twisted's name
         """Daphne's; lets go of all that refers back here, so that nothing waits for a collection.
 
         Otherwise what thousands of connections leave behind adds up before it is found.
         """
+        if self.visit is not None:
+            self.visit.end()
         super().connectionLost(reason)
         self.is_open = self.is_closed = None
         if isinstance(inbox := getattr(self, "application_queue", None), Inbox):
@@ -177,18 +182,17 @@ class Protocol(StockProtocol):  # type: ignore[misc]
 class Server(StockServer):  # type: ignore[misc]
     """Daphne's server with our protocol, a drain, and a bind failure that is told."""
 
-    def __init__(self, application: Any, host: str, port: int, opened: Hook, drained: Hook) -> None:
-        """`opened` runs when the server starts, `drained` lets the clients go before it ends."""
+    def __init__(self, served: serving.Served, host: str, port: int) -> None:
+        """Twisted listens when it runs."""
         endpoints = build_endpoint_description_strings(host=host, port=port)
         super().__init__(
-            application,
+            served.application,
             [f"{endpoint}:backlog={BACKLOG}" for endpoint in endpoints],
             signal_handlers=False,
             ready_callable=self._prepare,
             server_name="",
         )
-        self._opened = opened
-        self._drained = drained
+        self._served = served
         self._ports: list[Any] = []
         self._task: asyncio.Task[None] | None = None
         self.problem = ""
@@ -237,7 +241,7 @@ class Server(StockServer):  # type: ignore[misc]
         return super().kill_all_applications()
 
     def _prepare(self) -> None:
-        answer_with_flow_control(self.http_factory)
+        serve_requests(self.http_factory, self._served.turnstile)
         self.ws_factory.protocol = Protocol
         self.ws_factory.setProtocolOptions(
             autoPingTimeout=0,
@@ -252,7 +256,7 @@ class Server(StockServer):  # type: ignore[misc]
         self._task = twisted_loop.create_task(self._open())
 
     async def _open(self) -> None:
-        await serving.logged(self._opened(), "start")
+        await serving.logged(self._served.opened(), "start")
 
     def _begin_drain(self) -> None:
         if not self.draining:
@@ -264,7 +268,7 @@ class Server(StockServer):  # type: ignore[misc]
     async def _drain(self) -> None:
         for port in self._ports:
             port.stopListening()
-        await serving.logged(self._drained(), "drain", timeout_s=serving.DRAIN_S)
+        await serving.logged(self._served.drained(), "drain", timeout_s=serving.DRAIN_S)
         reactor.stop()
 
     def timeout_checker(self) -> None:
@@ -274,9 +278,9 @@ class Server(StockServer):  # type: ignore[misc]
         reactor.callLater(CHECK_S, self.timeout_checker)
 
 
-def run(application: Any, host: str, port: int, opened: Hook, drained: Hook) -> str:
+def run(served: serving.Served, host: str, port: int) -> str:
     """Serves until a signal and a drain end it; why it could not listen, or nothing."""
-    server = Server(application, host, port, opened, drained)
+    server = Server(served, host, port)
     server.run()
     return server.problem
 
@@ -284,8 +288,7 @@ def run(application: Any, host: str, port: int, opened: Hook, drained: Hook) -> 
 def main() -> None:
     """Serves the product; exit status 1 with one line where the address cannot be had."""
     host, port = serving.arguments("server_daphne")
-    application, opened, drained = serving.product()
-    if problem := run(application, host, port, opened, drained):
+    if problem := run(serving.product(), host, port):
         sys.exit(f"error: cannot listen on {host} port {port}: {problem}")
 
 

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
-from typing import Any
+from functools import partial
 
 import uvicorn
 
@@ -17,31 +17,30 @@ BACKLOG = 1024
 class Server(uvicorn.Server):
     """uvicorn's server that starts the gateway first and drains its clients last."""
 
-    def __init__(self, config: uvicorn.Config, opened: serving.Hook, drained: serving.Hook) -> None:
-        """`opened` runs when the server starts, `drained` lets the clients go before it ends."""
-        super().__init__(config)
-        self._opened = opened
-        self._drained = drained
+    def __init__(self, served: serving.Served) -> None:
+        """It listens when it runs."""
+        super().__init__(configure(served))
+        self._served = served
         self._opening: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, and the gateway at once instead of with the first client."""
         await super().startup(sockets)
-        self._opening = asyncio.create_task(serving.logged(self._opened(), "start"))
+        self._opening = asyncio.create_task(serving.logged(self._served.opened(), "start"))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's, after the clients were told why they must go."""
         for server in self.servers:
             server.close()
-        await serving.logged(self._drained(), "drain", timeout_s=serving.DRAIN_S)
+        await serving.logged(self._served.drained(), "drain", timeout_s=serving.DRAIN_S)
         await super().shutdown(sockets)
 
 
-def configure(application: Any) -> uvicorn.Config:
+def configure(served: serving.Served) -> uvicorn.Config:
     """Forwarded headers are the application's to judge, and so is the heartbeat."""
     return uvicorn.Config(
-        application,
-        http=Protocol,
+        served.application,
+        http=partial(Protocol, turnstile=served.turnstile),  # type: ignore[arg-type]
         ws=websockets_uvicorn.Protocol,
         ws_per_message_deflate=False,
         ws_max_size=serving.MAX_FRAME_BYTES,
@@ -74,7 +73,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(application: Any, host: str, port: int, opened: serving.Hook, drained: serving.Hook) -> str:
+def run(served: serving.Served, host: str, port: int) -> str:
     """Serves until a signal and a drain end it; why it could not listen, or nothing."""
     try:
         listener = bind(host, port)
@@ -83,15 +82,14 @@ def run(application: Any, host: str, port: int, opened: serving.Hook, drained: s
     # uvicorn raises the signal that ended it once more; the drain was our answer to it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Server(configure(application), opened, drained).run(sockets=[listener])
+    Server(served).run(sockets=[listener])
     return ""
 
 
 def main() -> None:
     """Serves the product; exit status 1 with one line where the address cannot be had."""
     host, port = serving.arguments("server_uvicorn")
-    application, opened, drained = serving.product()
-    if problem := run(application, host, port, opened, drained):
+    if problem := run(serving.product(), host, port):
         sys.exit(f"error: cannot listen on {host} port {port}: {problem}")
 
 

@@ -6,15 +6,30 @@ import gc
 import logging
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from rtai_project.programs import DRAIN_S
+from streams.turnstile import Turnstile
 
-__all__ = ["DRAIN_S", "MAX_FRAME_BYTES", "Hook", "arguments", "logged", "product"]
+__all__ = ["DRAIN_S", "MAX_FRAME_BYTES", "Hook", "Served", "arguments", "logged", "product"]
 
 MAX_FRAME_BYTES = 1024 * 1024
 Hook = Callable[[], Coroutine[Any, Any, Any]]
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server serves."""
+
+    application: Any
+    opened: Hook
+    """Runs when the server starts."""
+    drained: Hook
+    """Lets the clients go before it ends."""
+    turnstile: Turnstile
+    """Says of each connection whether it is one too many."""
 
 
 def arguments(name: str) -> tuple[str, int]:
@@ -26,18 +41,18 @@ def arguments(name: str) -> tuple[str, int]:
     return found.host, found.port
 
 
-def product() -> tuple[Any, Hook, Hook]:
-    """The application, what starts its gateway, and what lets its clients go."""
+def product() -> Served:
+    """The application with its gateway."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rtai_project.settings")
     # Imported late: the server chooses its event loop first, and Django is set up by `asgi`.
     from rtai_project.asgi import application
-    from streams import lifespan
+    from streams import apps, lifespan
 
     async def opened() -> None:
         await lifespan.gateway()
         spare_the_collector()
 
-    return application, opened, lifespan.drain
+    return Served(application, opened, lifespan.drain, apps.turnstile())
 
 
 def spare_the_collector() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from rtai_project import websocket_frames
+from streams.turnstile import Visit
 
 STALLED_S = 5.0
 """A client that takes nothing for so long, while bytes wait for it, is cut off."""
@@ -20,6 +21,8 @@ RESET = struct.pack("ii", 1, 0)
 class Protocol(WebSocketsSansIOProtocol):
     """One connection. What the network does not take waits in the application, which bounds it."""
 
+    visit: Visit | None = None
+    """Ends with the connection; the request that became this WebSocket hands it over."""
     _stalling: asyncio.TimerHandle | None = None
     _waiting = 0
 
@@ -32,6 +35,8 @@ class Protocol(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """uvicorn's."""
         self._rest()
+        if self.visit is not None:
+            self.visit.end()
         super().connection_lost(exc)
 
     async def send(self, message: Any) -> None:

@@ -13,12 +13,12 @@ Networks: TypeAlias = Iterable[IPv4Network | IPv6Network]
 def of_scope(scope: Mapping[str, Any], trusted: Networks) -> str:
     """The client's address from an ASGI scope, as `of` has it; headers are pairs of bytes."""
     client = scope.get("client")
-    forwarded = [
-        value.decode("latin-1")
-        for name, value in scope.get("headers", ())
-        if name == b"x-forwarded-for"
-    ]
-    return of(client[0] if client else "", forwarded, trusted)
+    return of(client[0] if client else "", forwarded(scope.get("headers", ())), trusted)
+
+
+def forwarded(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
+    """The values of `X-Forwarded-For`, in order."""
+    return [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
 
 
 def of(peer: str, forwarded: Iterable[str], trusted: Networks) -> str:
@@ -35,6 +35,12 @@ def of(peer: str, forwarded: Iterable[str], trusted: Networks) -> str:
             break
         found = before
     return "" if found is None else _name(found)
+
+
+def is_among(peer: str, networks: Networks) -> bool:
+    """Whether an address lies in one of the networks."""
+    found = _address(peer)
+    return found is not None and _trusts(networks, found)
 
 
 def hashed(secret: str, address: str) -> str:

@@ -1,13 +1,18 @@
 """Tells Django about this package, and builds what workers announce and remember with."""
 
-from functools import partial
+import time
+from functools import cache, partial
+from typing import cast
 
 from django.apps import AppConfig
 from django.conf import settings
 
 from generation.memory_redis import SaidIn
 from inference import connection_redis
+from inference import metrics_prometheus as metrics
 from policy.verdicts import Publisher
+from streams.addresses import Networks
+from streams.turnstile import Turnstile
 
 
 class StreamsConfig(AppConfig):
@@ -32,6 +37,17 @@ def publisher() -> Publisher:
         return (found.history_frames, found.history_s) if found else (2_000, 600)
 
     return RedisPublisher(connection_redis.client(settings.RTAI_REDIS_URL), retention)
+
+
+@cache
+def turnstile() -> Turnstile:
+    """What this process's server asks before it takes a connection."""
+
+    def refused(limit: str) -> None:
+        metrics.ACCEPTS_REFUSED.labels(limit).inc()
+
+    trusted = cast(Networks, settings.RTAI_TRUSTED_PROXIES)
+    return Turnstile(trusted, time.monotonic, refused)
 
 
 def said_in() -> SaidIn:

@@ -15,6 +15,11 @@ Each entry has `event` (`joined` or `left`: a user's first session came, or the 
 """
 
 
+def limits_in_use(gateway: str) -> str:
+    """Version of the limits that a gateway's process counts its connections against."""
+    return f"rtai:limits-in-use:{gateway}"
+
+
 def ref(site: str, user: str, ref: str) -> str:
     """Message id of a client's `ref`, for 5 minutes."""
     return f"rtai:ref:{site}:{len(user)}:{user}:{ref}"

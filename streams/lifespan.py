@@ -25,7 +25,7 @@ from policy.dispatch_celery import AWAY, Dispatcher
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
 from policy.sweeper_redis import Sweeper
-from streams import endings, keys, limits_db, rounds, tokens_jwt
+from streams import apps, endings, keys, limits_db, rounds, tokens_jwt
 from streams.admission_redis import RedisAdmission
 from streams.assistance_celery import Assistance
 from streams.attendance_redis import RedisAttendance
@@ -48,6 +48,7 @@ from streams.removal_redis import RedisRemoval
 from streams.sessions import Session
 from streams.sessions_redis import RedisSessions
 from streams.threads_db import in_thread as in_thread
+from streams.turnstile_redis import LimitsInUse
 from streams.withdrawals import withdraw_gone
 
 TICK_S = 0.5
@@ -79,6 +80,7 @@ class Gateway:
         self._empty = asyncio.Event()
         self.draining = False
         self.lease = GatewayLease(url, self.id)
+        self._limits = LimitsInUse(url, self.id, apps.turnstile().use)
         self.bus = ChannelBus(get_channel_layer(), keys.gateway_group(self.id), self._receive)
         self.hub = Hub(self.bus, RedisHistory(url), _count_sent)
         self.audience = Audience(self.bus, RedisMailboxes(url), tasks.now_ms)
@@ -133,6 +135,7 @@ class Gateway:
         """Starts everything; raises only where the database was never read."""
         await in_thread(self.directory.refresh)
         await in_thread(limits_db.ensure_synced)
+        await _tolerantly(lambda: in_thread(self._limits.refresh), "limits in use")
         await _tolerantly(self.assistance.refresh, "assistants")
         await self.bus.start()
         await self.dispatcher.start()
@@ -145,6 +148,7 @@ class Gateway:
             _every(REFRESH_S, self._refresh, "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
             _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),
+            _every(REFRESH_S, lambda: in_thread(self._limits.refresh), "limits in use"),
             _every(RENEW_S, self._renew, "sessions"),
             _every(RENEW_S, self.presences.bury, "presence"),
             _every(CROWDS_S, self._crowds.check, "crowds"),

@@ -11,11 +11,15 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "open_connections": ("site", "user", "address"),
     "generations": ("site", "stream", "user", "session", "address", "api_key"),
     "tokens": ("site", "user", "api_key"),
+    "accepts": ("process", "address"),
+    "sockets": ("process", "address"),
 }
 """Which scopes each resource is limited by. `work` counts what judging messages costs, in tokens
 (`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts. `tokens`
 counts those of prompts and answers when a generation ends; whoever is over the limit by then waits
-before the next."""
+before the next. `accepts` and `sockets` count connections of any kind in one server process, before
+their first byte is looked at; `connections` and `open_connections` those of clients with a token,
+in all processes."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {
@@ -38,13 +42,19 @@ DEFAULTS: Mapping[str, str] = {
     "address.generations": "30/1m burst 15",
     "site.tokens": "600000/1m",
     "user.tokens": "20000/1m",
+    "process.accepts": "2000/1s burst 4000",
+    "address.accepts": "200/1s burst 400",
+    "process.sockets": "50000",
+    "address.sockets": "1000",
 }
 """What the first run stores; many visitors may share an address, one person is slow."""
 
 EXPECTED = "expected a rate such as 20/10s or 600/1m burst 50"
 EXPECTED_EITHER = f"{EXPECTED}, or a number alone for a cap"
+EXPECTED_CAP = "expected a number such as 20"
 EXPECTED_BY = {
-    "open_connections": "expected a number such as 20",
+    "open_connections": EXPECTED_CAP,
+    "sockets": EXPECTED_CAP,
     "generations": EXPECTED_EITHER,
 }
 MAX_COUNT = 1_000_000
@@ -93,7 +103,7 @@ def check(name: str, text: str) -> Rate:
         rate = parse(text, expected)
     except BadLimit as error:
         raise BadLimit(f"{name}: {error}") from None
-    if resource != "generations" and rate.is_cap != (resource == "open_connections"):
+    if expected != EXPECTED_EITHER and rate.is_cap != (expected == EXPECTED_CAP):
         raise BadLimit(f"{name}: {expected}, not {text[:60]!r}")
     return rate
 

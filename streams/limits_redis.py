@@ -36,7 +36,7 @@ def write_limits(
     client: "redis.Redis", limits: Mapping[str, Rate], version: str | None = None
 ) -> bool:
     """Replaces all limits in one step; with `version`, only if the area still has that one."""
-    fields = [MARKER, "1"]
+    fields = [MARKER, version or "0"]
     for name, rate in limits.items():
         fields += [name, rate.encode()]
     found = client.register_script(WRITE)(
@@ -47,10 +47,17 @@ def write_limits(
 
 def read_limits(client: "redis.Redis") -> dict[str, Rate] | None:
     """The limits in force; None where Redis has lost them or never had any."""
+    found = read_version(client)
+    return None if found is None else found[1]
+
+
+def read_version(client: "redis.Redis") -> tuple[str, dict[str, Rate]] | None:
+    """The limits in force and the version that they were written with, or None as above."""
     found = cast(dict[str, str], client.hgetall(keys.LIMITS))
     if not found:
         return None
-    return {name: decode(encoded) for name, encoded in found.items() if name != MARKER}
+    version = found.pop(MARKER, "0")
+    return version, {name: decode(encoded) for name, encoded in found.items()}
 
 
 def take(url: str, buckets: Sequence[Bucket]) -> None:

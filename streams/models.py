@@ -99,7 +99,7 @@ class ApiKey(models.Model):
 class RateLimit(models.Model):
     """A limit on how fast (`user.messages` at `20/10s burst 40`) or how many at once.
 
-    A rate without a period (`20`) is a cap, and only `open_connections` takes one.
+    A rate without a period (`20`) is a cap: `open_connections` and `sockets` take nothing else.
     `work` counts tokens of the messages' texts, at least 16 for each; `tokens` those of prompts
     and answers, when a generation ends.
     """
@@ -111,6 +111,8 @@ class RateLimit(models.Model):
         OPEN_CONNECTIONS = "open_connections"
         GENERATIONS = "generations"
         TOKENS = "tokens"
+        ACCEPTS = "accepts"
+        SOCKETS = "sockets"
 
     class Scope(models.TextChoices):
         SITE = "site"
@@ -119,12 +121,13 @@ class RateLimit(models.Model):
         SESSION = "session"
         ADDRESS = "address"
         API_KEY = "api_key"
+        PROCESS = "process"
 
     scope = models.CharField(max_length=8, choices=Scope)
     resource = models.CharField(max_length=16, choices=Resource)
     rate = models.CharField(
         max_length=40,
-        help_text="Such as 20/10s or 600/1m burst 50; open_connections takes a number.",
+        help_text="Such as 20/10s or 600/1m burst 50; open_connections and sockets take a number.",
     )
     enabled = models.BooleanField(default=True)
 

@@ -1,4 +1,5 @@
-"""A small application on one of our servers, as a process: `python -m tests.rtai_project.echo`."""
+"""A small application on one of our servers, as a process:
+`python -m tests.rtai_project.echo SERVER PORT [PROXIES [LIMITS]]`, with limits as JSON."""
 
 import asyncio
 import gc
@@ -6,12 +7,19 @@ import importlib
 import json
 import resource
 import sys
+import time
+from ipaddress import ip_network
 from typing import Any
+
+from rtai_project.serving import Served
+from streams.limits import check
+from streams.turnstile import Turnstile
 
 CHUNK = "x" * 60_000
 clients: set[Any] = set()
 sent = 0
 received = 0
+refused: list[str] = []
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
@@ -29,7 +37,7 @@ async def _http(scope: Any, send: Any) -> None:
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
     body = {
         "rss_kib": usage, "sent": sent, "received": received, "scheme": scope["scheme"],
-        "client": scope["client"][0], "headers": headers,
+        "client": scope["client"][0], "headers": headers, "refused": refused,
     }  # fmt: skip
     if scope["path"] == "/held":
         gc.disable()
@@ -115,6 +123,13 @@ async def drained() -> None:
     print("drained", flush=True)
 
 
+def main(name: str, port: str, proxies: str = "", limits: str = "{}") -> str:
+    server = importlib.import_module(f"rtai_project.server_{name}")
+    trusted = [ip_network(each) for each in proxies.split()]
+    turnstile = Turnstile(trusted, time.monotonic, refused.append)
+    turnstile.use({name: check(name, rate) for name, rate in json.loads(limits).items()})
+    return str(server.run(Served(application, opened, drained, turnstile), "127.0.0.1", int(port)))
+
+
 if __name__ == "__main__":
-    server = importlib.import_module(f"rtai_project.server_{sys.argv[1]}")
-    sys.exit(server.run(application, "127.0.0.1", int(sys.argv[2]), opened, drained) or 0)
+    sys.exit(main(*sys.argv[1:]) or 0)

@@ -6,57 +6,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-import httpx
 import pytest
 import websockets
-from websockets.sync.client import ClientConnection, connect
 
-from tests.rtai_project.waiting import free_port, wait_until
-
-
-@dataclass(frozen=True)
-class Served:
-    process: subprocess.Popen[str]
-    port: int
-    server: str
-
-    def connect(self, path: str = "/", **options: Any) -> ClientConnection:
-        uri = f"ws://127.0.0.1:{self.port}{path}"
-        options = {"compression": None, **options}
-        client: ClientConnection = connect(uri, proxy=None, **options)
-        return client
-
-    def state(self, headers: dict[str, str] | None = None, path: str = "/") -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(
-            f"http://127.0.0.1:{self.port}{path}", headers=headers, timeout=5, trust_env=False
-        ).json()
-        return found
+from tests.rtai_project.echoes import Served, serve
+from tests.rtai_project.waiting import wait_until
 
 
 @pytest.fixture(params=["daphne", "uvicorn"])
 def served(request: pytest.FixtureRequest) -> Iterator[Served]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.rtai_project.echo", request.param, str(port)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        wait_until(lambda: _listens(port), "the server listens")
-        yield Served(process, port, request.param)
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    with serve(request.param) as found:
+        yield found
 
 
 @pytest.mark.parametrize("size", [1, 125, 126, 65_535, 65_536, 300_000])
@@ -245,8 +206,7 @@ def test_a_port_in_use_is_told(server: str) -> None:
 
 
 def _connected(served: Served) -> socket.socket:
-    """A TCP connection, and no more."""
-    client = socket.create_connection(("127.0.0.1", served.port), timeout=5)
+    client = served.dial()
     client.settimeout(0.1)
     return client
 

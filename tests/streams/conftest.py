@@ -9,6 +9,7 @@ from django.conf import settings
 
 from inference import connection_redis
 from streams import keys
+from streams.limits_redis import write_limits
 from tests.streams.sse_guests import Door
 
 
@@ -37,10 +38,12 @@ def sse(sse_server: Door) -> Iterator[Door]:
     sse_server.opened, sse_server.listening = ExitStack(), []
     valkey = sse_server.valkey
     old = [*valkey.keys("rtai:mailbox:*"), *valkey.keys("rtai:ref:*")]
-    valkey.delete(keys.LIMITS, keys.bans("demo"), *old)
+    valkey.delete(keys.bans("demo"), *old)
+    write_limits(valkey, {})
     yield sse_server
     sse_server.opened.close()
-    valkey.delete(keys.LIMITS, keys.bans("demo"))
+    valkey.delete(keys.bans("demo"))
+    write_limits(valkey, {})
 
 
 @pytest.fixture

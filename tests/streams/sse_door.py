@@ -53,7 +53,7 @@ def main() -> None:
     if len(sys.argv) > 3:
         pulse.HEARTBEAT_S, pulse.PONG_S = float(sys.argv[3]), float(sys.argv[4])
     from generation import assistants_db
-    from rtai_project.asgi import application
+    from rtai_project.serving import product
     from streams import lifespan, limits_db
 
     logging.getLogger().setLevel(logging.DEBUG)
@@ -68,7 +68,7 @@ def main() -> None:
     replaced.load = lambda: assistants_db.Assistants({}, {}, {})
     server = importlib.import_module(f"rtai_project.server_{sys.argv[1]}")
     port = int(sys.argv[2])
-    sys.exit(server.run(application, "127.0.0.1", port, lifespan.gateway, lifespan.drain) or 0)
+    sys.exit(server.run(product(), "127.0.0.1", port) or 0)
 
 
 if __name__ == "__main__":

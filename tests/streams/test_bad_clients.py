@@ -3,6 +3,7 @@ else notices."""
 
 import contextlib
 import json
+import socket as net
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,14 +13,18 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from inference.config_redis import VERSIONS
 from policy import keys as policy_keys
 from policy.policy import Action
 from streams import keys
+from streams.limits import Rate
+from streams.limits_redis import AREA, write_limits
 from streams.presence_redis import users_key
+from streams.turnstile_redis import wait_until_in_use
 from tests.builders import a_verdict
 from tests.rtai_project.waiting import wait_until
 from tests.streams.people import a_message
-from tests.streams.raw_guests import CLOSE, COMPRESSED, FIN, TEXT, Raw, encode
+from tests.streams.raw_guests import CLOSE, COMPRESSED, FIN, TEXT, Raw, encode, handshake
 from tests.streams.sse_guests import Door, token
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
@@ -91,12 +96,36 @@ def sessions(sse: Door) -> int:
     return int(sse.valkey.zcard(keys.sessions("demo")))
 
 
-def dropped(sse: Door) -> float:
-    """Clients that were too slow so far."""
+def counted(sse: Door, metric: str) -> float:
+    """What the server has counted so far."""
     for line in sse.http.get("/metrics").text.splitlines():
-        if line.startswith('rtai_drops_total{reason="slow_reader"}'):
+        if line.startswith(metric):
             return float(line.split()[-1])
     return 0.0
+
+
+def dropped(sse: Door) -> float:
+    """Clients that were too slow so far."""
+    return counted(sse, 'rtai_drops_total{reason="slow_reader"}')
+
+
+@contextlib.contextmanager
+def limited(sse: Door, limits: dict[str, Rate]) -> Iterator[None]:
+    """The server counts its connections against these limits, and then against none."""
+    put_in_force(sse, limits)
+    yield
+    put_in_force(sse, {})
+
+
+def put_in_force(sse: Door, limits: dict[str, Rate]) -> None:
+    version = sse.valkey.hincrby(VERSIONS, AREA, 1)
+    assert write_limits(sse.valkey, limits, str(version))
+    assert wait_until_in_use(sse.valkey)
+
+
+def socket(sse: Door) -> net.socket:
+    """A connection that says nothing yet."""
+    return net.create_connection(("127.0.0.1", sse.port), timeout=10)
 
 
 def sockets(sse: Door) -> int:
@@ -184,6 +213,19 @@ def test_hundreds_from_one_address_are_turned_away_above_its_cap(sse: Door) -> N
 
     assert codes == [4504] * 55
     assert sessions(sse) == 5
+
+
+def test_a_flood_from_one_address_is_turned_away_before_its_tokens_are_looked_at(
+    sse: Door, room: str, neighbour: Guest
+) -> None:
+    with limited(sse, {"address.sockets": Rate(20)}):
+        clients = [sse.opened.enter_context(socket(sse)) for _ in range(200)]
+        for client in clients[20:]:  # Those before, which say nothing, fill the cap.
+            client.sendall(handshake(sse, "forged"))
+        answers = [client.recv(12) for client in clients[20:]]
+
+    assert set(answers) == {b"HTTP/1.1 503"}
+    assert counted(sse, 'rtai_accepts_refused_total{limit="address.sockets"}') >= 180
 
 
 def test_an_address_that_connects_too_fast_is_told_to_wait(sse: Door) -> None:

@@ -77,7 +77,17 @@ def test_any_text_is_a_rate_or_a_bad_one(text: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "messages", "user", "user.message", "User.messages", "stream.open_connections", "a.b.c"],
+    [
+        "",
+        "messages",
+        "user",
+        "user.message",
+        "User.messages",
+        "stream.open_connections",
+        "process.messages",
+        "site.sockets",
+        "a.b.c",
+    ],
 )
 def test_an_unknown_name_is_refused_with_those_there_are(name: str) -> None:
     with pytest.raises(BadLimit, match=r"user\.messages"):
@@ -86,7 +96,13 @@ def test_an_unknown_name_is_refused_with_those_there_are(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "rate"),
-    [("user.open_connections", "20/10s"), ("user.messages", "20"), ("address.connections", "5")],
+    [
+        ("user.open_connections", "20/10s"),
+        ("process.sockets", "20/10s"),
+        ("user.messages", "20"),
+        ("address.connections", "5"),
+        ("address.accepts", "5"),
+    ],
 )
 def test_caps_are_for_what_is_open_and_rates_for_what_happens(name: str, rate: str) -> None:
     with pytest.raises(BadLimit, match=rf"{name}: expected"):

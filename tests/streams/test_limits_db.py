@@ -69,23 +69,30 @@ def test_the_defaults_are_stored_once(valkey: redis.Redis) -> None:
 
 
 @pytest.mark.parametrize(
-    ("migration", "resource", "others"),
-    [("0003_work_limits", "work", ["address"]), ("0004_token_limits", "tokens", ["site"])],
+    ("migration", "kept", "added"),
+    [
+        ("0003_work_limits", "user.work", ["address.work"]),
+        ("0004_token_limits", "user.tokens", ["site.tokens"]),
+        (
+            "0005_accept_limits",
+            "process.accepts",
+            ["address.accepts", "process.sockets", "address.sockets"],
+        ),
+    ],
 )
 def test_an_installation_that_has_limits_gets_the_new_ones_and_a_fresh_one_waits(
-    migration: str, resource: str, others: list[str]
+    migration: str, kept: str, added: list[str]
 ) -> None:
     add = import_module(f"streams.migrations.{migration}").add
     RateLimit.objects.all().delete()
     add(apps, None)
     assert not RateLimit.objects.exists()
 
-    RateLimit.objects.create(scope="user", resource=resource, rate="7/1s")
+    scope, resource = kept.split(".")
+    RateLimit.objects.create(scope=scope, resource=resource, rate="7/1s")
     add(apps, None)
-    assert {str(row): row.rate for row in RateLimit.objects.all()} == {
-        f"user.{resource}": "7/1s",
-        **{f"{other}.{resource}": DEFAULTS[f"{other}.{resource}"] for other in others},
-    }
+    found = {str(row): row.rate for row in RateLimit.objects.all()}
+    assert found == {kept: "7/1s", **{name: DEFAULTS[name] for name in added}}
 
 
 def test_limits_and_bans_that_redis_lost_come_back(
@@ -187,6 +194,7 @@ def test_the_command_lifts_one_limit_or_all_and_remembers_their_rates(
     command("off", "--all")
     assert read_limits(valkey) == {}
     assert "user.open_connections     off (20)\n" in command("list")
+    assert "process.sockets           off (50000)\n" in command("list")
     assert "session.generations       unlimited\n" in command("list")
 
 
@@ -208,6 +216,12 @@ def test_a_bad_command_is_one_line(arguments: list[str], said: str) -> None:
         command(*arguments)
     assert "\n" not in str(refused.value)
     assert not RateLimit.objects.exists()
+
+
+def test_the_command_says_when_a_server_does_not_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.management.commands.limits.wait_until_in_use", lambda _: False)
+    with pytest.raises(CommandError, match="still counts"):
+        command("off", "--all")
 
 
 def test_the_command_says_when_redis_is_away(settings: object) -> None:

@@ -7,9 +7,11 @@ import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from inference import connection_redis
 from streams import limits_db
 from streams.limits import NAMES, BadLimit, check
 from streams.models import RateLimit
+from streams.turnstile_redis import wait_until_in_use
 
 
 class Command(BaseCommand):
@@ -47,6 +49,8 @@ class Command(BaseCommand):
             for name in NAMES if options["all"] else [options["name"]]:
                 limits_db.turn_off(name)
         limits_db.apply(settings.RTAI_REDIS_URL)
+        if not wait_until_in_use(connection_redis.client(settings.RTAI_REDIS_URL)):
+            raise CommandError("In force, but a server still counts connections as before.")
 
     def _list(self) -> None:
         stored = {str(row): row for row in RateLimit.objects.all()}
