@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Locator, expect
 
+from rtai_project import keyring
+from streams import tokens_jwt
+from streams.tokens import Claims
 from tests.browser.conftest import PASSWORD
 from tests.browser.storyteller import Storyteller, telling
 from tests.browser.windows import Window, Windows
@@ -20,6 +24,11 @@ STORY = (
 )
 VILE = "Sure. I will kill you, you worthless idiot. I know where you live and I will shoot you."
 PATIENCE_MS = 20_000
+ADDRESS = """
+const tag = () => document.querySelector("script[data-site]");
+const give = () => tag()?.setAttribute("data-token-url", "/who");
+new MutationObserver(give).observe(document, { childList: true, subtree: true });
+"""
 SETTINGS = """
 from generation.models import AssistantModelRecord
 model = AssistantModelRecord.objects.get()
@@ -69,6 +78,16 @@ def sees(window: Window, text: str) -> None:
 
 def stop(window: Window) -> Locator:
     return window.page.get_by_role("button", name="Stop", exact=True)
+
+
+def known_as(window: Window, product: Product, role: str) -> Window:
+    """The demo page as of a site whose own server knows who has this window open."""
+    secret = keyring.load(product.data_dir)["tokens"]
+    claims = Claims("demo", f"staff-{role}", "Mo", ("*",), role, int(time.time()) + 500)
+    answer = {"token": tokens_jwt.mint(secret, claims), "expires_at": "2099-01-01T00:00:00.000Z"}
+    window.page.add_init_script(ADDRESS)
+    window.page.route("**/who", lambda route: route.fulfill(json=answer))
+    return window.open_chat(f"{product.url}/demo/")
 
 
 def words(count: int) -> str:
@@ -140,6 +159,42 @@ def test_the_stop_button_stops_the_model_and_keeps_what_was_said(
     bob.page.reload()
     bob.wait_live()
     sees(bob, words(5))
+
+
+def test_a_moderator_may_stop_an_answer_that_somebody_else_asked_for(
+    teller: Storyteller, windows: Windows, ann: Window, product: Product
+) -> None:
+    moderator = known_as(windows.new(), product, "moderator")
+    member = known_as(windows.new(), product, "member")
+    before = teller.hung_up
+    teller.begin(STORY, 6)
+    ask(ann, "How do I start a garden under supervision?")
+    for window in (moderator, member):
+        sees(window, words(6))
+    expect(stop(member)).to_have_count(0)
+    moderator.page.reload()
+    moderator.wait_live()
+    sees(moderator, words(6))
+
+    stop(moderator).press("Enter")
+
+    expect(moderator.log).to_be_focused()
+    until(lambda: teller.hung_up == before + 1, what="the model server's client is gone")
+    for window in (ann, moderator, member):
+        expect(answer(window).locator(".note")).to_have_text("Stopped", timeout=PATIENCE_MS)
+        expect(stop(window)).to_have_count(0)
+
+
+def test_whom_the_page_s_server_knows_has_its_name_and_no_token_is_kept(
+    windows: Windows, ann: Window, product: Product
+) -> None:
+    known = known_as(windows.new(), product, "member")
+    known.say("Good morning from somebody known.")
+
+    ann.sees("Good morning from somebody known.")
+    assert ann.item("Good morning from somebody known.").locator("b").inner_text() == "Mo"
+    expect(known.page.locator(".who")).to_be_hidden()
+    assert "eyJ" not in str(known.page.evaluate("Object.values(sessionStorage).join()"))
 
 
 def test_a_vile_answer_is_taken_back_from_everybody(

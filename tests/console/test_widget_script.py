@@ -65,5 +65,7 @@ def test_it_does_nothing_that_a_strict_page_forbids(script: str, forbidden: str)
     assert re.search(forbidden, script, re.MULTILINE) is None
 
 
-def test_it_keeps_no_cookie_of_the_page(script: str) -> None:
-    assert 'credentials: "omit"' in script
+def test_it_shows_cookies_to_nobody_but_the_page_s_own_server(script: str) -> None:
+    assert re.findall("credentials: .*", script) == [
+        'credentials: this.isKnown ? "same-origin" : "omit",'
+    ]

@@ -18,7 +18,7 @@ export class Log {
   #items = new Map(); // entry key → its element
   #settled = false;
 
-  // `on` has edit(entry), again(entry) and stop(entry).
+  // `on` has edit(entry), again(entry), stop(entry), and stops(entry): whether one may.
   constructor(on) {
     this.#on = on;
     const role = { role: "log", "aria-label": WORDS.messages, tabindex: "0" };
@@ -93,8 +93,8 @@ export class Log {
 
   // Rewrites the note only when the status changes, so that its buttons keep the focus.
   #drawNote(note, entry, lastSent) {
-    const { mine, own, status } = entry;
-    const quiet = mine ? entry !== lastSent : status === "growing" && !own;
+    const { mine, status } = entry;
+    const quiet = mine ? entry !== lastSent : status === "growing" && !this.#on.stops(entry);
     note.hidden = (status === "sent" && (!mine || quiet)) || (status === "growing" && quiet);
     if (note.hidden) return;
     if (note.sign !== entry.status) {
@@ -110,7 +110,8 @@ export class Log {
       const about = { type: "button", class: name, onclick: () => this.#on[name](entry) };
       return make("button", about, ...icons.map(icon), word);
     });
-    return acts.length && entry.own !== false ? [make("div", { class: "acts" }, ...acts)] : [];
+    const may = entry.own !== false || (entry.status === "growing" && this.#on.stops(entry));
+    return acts.length && may ? [make("div", { class: "acts" }, ...acts)] : [];
   }
 
   #drawNewer() {

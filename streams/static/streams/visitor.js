@@ -1,4 +1,5 @@
-// Who is writing: an anonymous visitor's token, kept for the life of the window.
+// Who is writing: an anonymous visitor, whose token is kept for the life of the window, or somebody
+// whom the page's own server knows and gives a token.
 
 const FRESH_ENOUGH_MS = 90_000;
 const HUES = ["Amber", "Azure", "Coral", "Jade", "Indigo", "Olive", "Ruby", "Silver"];
@@ -27,10 +28,10 @@ export function readStored(store, key, otherwise) {
   }
 }
 
-function subject(token) {
+function claims(token) {
   const part = token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
   const bytes = Uint8Array.from(atob(part), (each) => each.charCodeAt(0));
-  return JSON.parse(new TextDecoder().decode(bytes)).sub;
+  return JSON.parse(new TextDecoder().decode(bytes));
 }
 
 function refusal(response, detail) {
@@ -43,17 +44,18 @@ function refusal(response, detail) {
 const pick = (list) => list[Math.floor(Math.random() * list.length)];
 
 export class Visitor {
-  #host;
+  #url;
   #site;
   #store;
   #key;
 
-  constructor(host, site, name, store) {
-    this.#host = host;
+  constructor(host, { site, name, tokenUrl }, store) {
+    this.isKnown = Boolean(tokenUrl); // To the page's server, which says what it is called.
+    this.#url = tokenUrl || `${host}/widget/v1/token`;
     this.#site = site;
     this.#store = store;
     this.#key = `rtai:${host}:${site}`;
-    const held = readStored(store, this.#key, {});
+    const held = this.isKnown ? {} : readStored(store, this.#key, {});
     this.#hold({ ...held, name: held.name || name || `${pick(HUES)} ${pick(ANIMALS)}` });
   }
 
@@ -79,13 +81,14 @@ export class Visitor {
     }
     if (!response.ok) throw refusal(response, await response.text());
     const { token, expires_at } = await response.json();
-    this.#hold({ name: this.name, token, expiresMs: Date.parse(expires_at) });
+    const { name } = this.isKnown ? claims(token) : this;
+    this.#hold({ name, token, expiresMs: Date.parse(expires_at) });
   }
 
   #ask(previous) {
-    return fetch(`${this.#host}/widget/v1/token`, {
+    return fetch(this.#url, {
       method: "POST",
-      credentials: "omit",
+      credentials: this.isKnown ? "same-origin" : "omit",
       cache: "no-store",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ site: this.#site, name: this.name, previous }),
@@ -93,7 +96,8 @@ export class Visitor {
   }
 
   #hold({ name, token, expiresMs = 0 }) {
-    Object.assign(this, { name, token, expiresMs, sub: token ? subject(token) : "" });
-    this.#store.setItem(this.#key, JSON.stringify({ name, token, expiresMs }));
+    const { sub = "", role } = token ? claims(token) : {};
+    Object.assign(this, { name, token, expiresMs, sub, moderates: role === "moderator" });
+    if (!this.isKnown) this.#store.setItem(this.#key, JSON.stringify({ name, token, expiresMs }));
   }
 }

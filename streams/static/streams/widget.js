@@ -45,7 +45,7 @@ export class Widget {
     this.#stream = options.stream || "lobby";
     this.#store = openStore();
     this.#key = `rtai:${host}:${options.site}:${this.#stream}`;
-    this.#visitor = new Visitor(host, options.site, options.name, this.#store);
+    this.#visitor = new Visitor(host, options, this.#store);
     this.#thread = new Thread(() => this.#visitor.sub);
     this.#answers = new Answers(this.#thread);
     this.#client = new Client({
@@ -73,9 +73,11 @@ export class Widget {
     const name = this.#stream.replace(/[-_.:]+/g, " ");
     const title = this.#options.title || name[0].toUpperCase() + name.slice(1);
     const tag = new NameTag(this.#visitor.name, (chosen) => this.#rename(chosen));
+    tag.button.hidden = this.#visitor.isKnown;
     const edit = (each) => this.#edit(each);
     const again = (each) => this.#again(each);
-    this.#log = new Log({ edit, again, stop: (each) => this.#stop(each) });
+    const stops = (each) => each.own || this.#visitor.moderates;
+    this.#log = new Log({ edit, again, stop: (each) => this.#stop(each), stops });
     this.#composer = new Composer(this.#options.placeholder || WORDS.write, {
       send: (text) => this.#post(text),
       ask: (text) => this.#ask(text),
