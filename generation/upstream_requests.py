@@ -58,8 +58,9 @@ def check_size(settings: ModelSettings, turns: Sequence[Turn]) -> None:
 def refusal(status: int, content: bytes, retry_after_s: float | None) -> RtaiError:
     """What a status other than 200 means; the server's own words are not repeated, for they may
     hold a part of the key."""
-    code = error_fields(content).get("code")
-    if status == 413 or code == "context_length_exceeded":
+    found = error_fields(content)
+    code = found.get("code")
+    if status == 413 or _is_about_length(found):
         return TooLarge("The prompt is too long for the model.")
     if status == 429:
         wait_ms = None if retry_after_s is None else int(retry_after_s * 1000)
@@ -79,6 +80,15 @@ def error_fields(content: bytes) -> Mapping[str, Any]:
         return {}
     error = found.get("error") if isinstance(found, dict) else None
     return error if isinstance(error, dict) else {}
+
+
+def _is_about_length(error: Mapping[str, Any]) -> bool:
+    """Whether the prompt was too long; servers say so in ways of their own."""
+    return (
+        error.get("code") == "context_length_exceeded"  # OpenAI
+        or error.get("type") == "exceed_context_size_error"  # llama.cpp
+        or "maximum context length" in str(error.get("message"))  # vLLM
+    )
 
 
 def retry_after_s(value: str | None) -> float | None:

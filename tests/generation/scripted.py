@@ -131,8 +131,16 @@ class Notes:
 class Worker:
     """Everything that a worker's process holds, over a real Valkey."""
 
-    def __init__(self, valkey: redis.Redis, *script: Step, now_ms: int = 1_800_000_000_500) -> None:
+    def __init__(
+        self,
+        valkey: redis.Redis,
+        *script: Step,
+        now_ms: int = 1_800_000_000_500,
+        generator: Generator | None = None,
+    ) -> None:
+        """Another generator takes the script's place."""
         self.generator = Scripted(*script)
+        self._writes = generator or self.generator
         self.ears = Ears()
         self.book = Book()
         self.notes = Notes()
@@ -159,7 +167,7 @@ class Worker:
     def _find(self, name: str) -> Generator:
         if name == "gone":
             raise ModelUnavailable("The model 'gone' is switched off.")
-        return self.generator
+        return self._writes
 
     def _speak(self, verdict: Verdict, shown: bool) -> bool:
         self.spoken.append(verdict)

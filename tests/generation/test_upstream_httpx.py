@@ -22,6 +22,10 @@ from tests.inference.small_decoders import prompt, text_of, written
 
 WAIT_S = 20.0
 KEY = "sk-very-secret-key-0123456789"
+VLLM_TOO_LONG = (
+    '{"error": {"code": 400, "type": "BadRequestError", "param": null, "message": '
+    '"This model\'s maximum context length is 256 tokens. However, you requested 300 tokens."}}'
+)
 HELLO = event("Hel"), event("lo"), event(None, "stop"), DONE
 
 
@@ -247,6 +251,18 @@ def test_a_full_server_is_asked_again_when_it_says(server: Remote) -> None:
             TooLarge,
             "too long",
             id="context exceeded",
+        ),
+        pytest.param(
+            [Script(['{"error": {"code": 400, "type": "exceed_context_size_error"}}'], status=400)],
+            TooLarge,
+            "too long",
+            id="context exceeded, as llama.cpp says it",
+        ),
+        pytest.param(
+            [Script([VLLM_TOO_LONG], status=400)],
+            TooLarge,
+            "too long",
+            id="context exceeded, as vLLM says it",
         ),
         pytest.param(
             [Script([f'{{"error": {{"code": "bad", "message": "{KEY}"}}}}'], status=400)],
