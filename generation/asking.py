@@ -14,7 +14,7 @@ from inference.generator import Role, Sampling, Turn
 from policy.messages import Author
 
 WAIT_MS = 30_000
-"""How long a generation may wait for a worker."""
+"""How long a generation may wait for its turn, while workers are busy with others."""
 ASSISTANT_ID = "assistant"
 """The author id of every site's assistant."""
 

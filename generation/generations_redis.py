@@ -64,8 +64,8 @@ class RedisGenerations:
 
     async def sweep(self) -> Sequence[str]:
         """See `generation.store.Generations`."""
-        died, late, again = await self._run(scripts_redis.SWEEP, [], [])
-        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(died + late)
+        ended, again = await self._run(scripts_redis.SWEEP, [], [])
+        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(ended)
         return cast(list[str], again)
 
     def _arguments(self, generation: Generation, requester: Requester) -> dict[str, Any]:

@@ -7,6 +7,9 @@ LEASES = "rtai:generations:leases"
 WAITING = "rtai:generations:waiting"
 """Sorted set of ids that no worker took yet, scored by their deadline in ms."""
 
+WORKED = "rtai:generations:worked"
+"""There while workers take generations or write them: what waits then waits for its turn."""
+
 
 def generation(id: str) -> str:
     """Hash of one generation, whose fields are strings.
@@ -14,9 +17,9 @@ def generation(id: str) -> str:
     What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
     `model`; `channel`, where it is announced. `active` and `meters` are JSON arrays: keys of the
     sets that caps count, and names and keys of what its tokens count against.
-    How it goes: `status`, `length` (characters so far), `due_ms` (when it is dispatched again),
-    `worker` (who claimed it), `cancelled`. How it ended: `finish`, `code`, `detail`,
-    `prompt_tokens`, `completion_tokens`.
+    How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`
+    (when it is dispatched again), `worker` (who claimed it), `cancelled`. How it ended: `finish`,
+    `code`, `detail`, `prompt_tokens`, `completion_tokens`.
     """
     return f"rtai:generation:{id}"
 

@@ -15,6 +15,8 @@ KEEP_MS = 600_000
 """How long a generation that ended can be read."""
 DISPATCH_MS = 3_000
 """One that no worker took is dispatched again after so long."""
+UNTAKEN_MS = 11_000
+"""One that waited so long ends, where no worker took or wrote any for as long."""
 REF_TTL_S = 300
 SWEEP_MOST = 256
 """So many of a kind in one sweep."""
@@ -23,9 +25,11 @@ REMEMBERED_BYTES = 65_536
 REMEMBER_S = 24 * 3600
 DIED = "Its worker died."
 LATE = "No worker took it in time."
+UNTAKEN = "No worker takes anything."
 
 HEAD = f"""{TAKE}{METER}
 local LIMITS, LEASES, WAITING = '{LIMITS}', '{keys.LEASES}', '{keys.WAITING}'
+local WORKED = '{keys.WORKED}'
 local now_ms = string.format('%d', now)
 
 local function key(id) return '{keys.generation("")}' .. id end
@@ -88,7 +92,7 @@ end
 name, wait = take(LIMITS, a.names, a.buckets)
 if name then return {{'limited', name, wait}} end
 
-local fresh = {{'status', 'waiting', 'length', '0',
+local fresh = {{'status', 'waiting', 'length', '0', 'since_ms', now_ms,
   'due_ms', string.format('%d', now + {DISPATCH_MS})}}
 for field, value in pairs(a.fields) do
   fresh[#fresh + 1], fresh[#fresh + 2] = field, value
@@ -137,7 +141,7 @@ return worker and 1 or 2
 """
 
 SWEEP = f"""{HEAD}
-local died, late, again = 0, 0, {{}}
+local ended, again = 0, {{}}
 local function due(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', now_ms, 'LIMIT', 0, {SWEEP_MOST})
 end
@@ -147,27 +151,35 @@ for _, id in ipairs(due(LEASES)) do
   elseif cancelled then finish(id, 'cancelled', 0, 0, '', '')
   else
     finish(id, 'interrupted', 0, 0, 'model_unavailable', '{DIED}')
-    died = died + 1
+    ended = ended + 1
   end
 end
 for _, id in ipairs(due(WAITING)) do
   if not fields(id, 'status') then redis.call('ZREM', WAITING, id)
   else
     finish(id, 'interrupted', 0, 0, 'deadline_exceeded', '{LATE}')
-    late = late + 1
+    ended = ended + 1
   end
 end
+local works = redis.call('EXISTS', WORKED) == 1
 for _, id in ipairs(redis.call('ZRANGE', WAITING, 0, {SWEEP_MOST - 1})) do
-  if (tonumber(fields(id, 'due_ms') or '') or 0) <= now then
+  local since, due = fields(id, 'since_ms', 'due_ms')
+  if not works and now - (tonumber(since or '') or now) >= {UNTAKEN_MS} then
+    finish(id, 'interrupted', 0, 0, 'model_unavailable', '{UNTAKEN}')
+    ended = ended + 1
+  elseif (tonumber(due or '') or 0) <= now then
     redis.call('HSET', key(id), 'due_ms', string.format('%d', now + {DISPATCH_MS}))
     again[#again + 1] = id
   end
 end
-return {{died, late, again}}
+return {{ended, again}}
 """
 
 HOLD = f"""{HEAD}
-local function lease(id) redis.call('ZADD', LEASES, string.format('%d', now + {LEASE_MS}), id) end
+local function lease(id)
+  redis.call('ZADD', LEASES, string.format('%d', now + {LEASE_MS}), id)
+  redis.call('SET', WORKED, '1', 'PX', {UNTAKEN_MS})
+end
 
 -- Whether this claim holds the generation. One that nobody holds is taken: it waits, or Redis lost
 -- its last second and this claim with it. A script that was sent twice finds its own claim.

@@ -66,7 +66,8 @@ class Generations(Protocol):
         ...
 
     async def sweep(self) -> Sequence[str]:
-        """Interrupts what lost its worker or waited too long, each once, whoever sweeps.
+        """Interrupts what lost its worker or waited too long, each once, whoever sweeps: past its
+        deadline, or for nobody, where no worker takes anything.
 
         Returns those that wait although they were dispatched a while ago: the caller dispatches
         them again. Every gateway calls this each second.

@@ -53,6 +53,7 @@ class Reader(Chatter):
         self.text = ""
         self.drops = -1
         self.end: dict[str, Any] = {}
+        self.refusal = ""
 
     async def ask(self) -> None:
         turn = {"role": "user", "content": "Please count for me."}
@@ -73,6 +74,9 @@ class Reader(Chatter):
 
     async def _on_done(self, frame: dict[str, Any]) -> None:
         self.end = frame
+
+    async def _on_error(self, frame: dict[str, Any]) -> None:
+        self.refusal = frame["code"]
 
 
 async def tell_steadily(teller: Storyteller) -> None:
@@ -98,6 +102,22 @@ async def test_a_gateway_killed_in_mid_answer_loses_no_character(
         assert reader.end["finish_reason"] == "stop"
         assert reader.text == STORY
         assert reader.drops >= 1
+
+
+async def test_a_worker_killed_before_it_took_the_question_lets_nobody_wait(
+    product: Product, teller: Storyteller
+) -> None:
+    teller.begin(STORY, 5)
+    async with Reader(product.url) as reader:
+        await reader.until(lambda: product.children("generation-1"))
+        worker = a_victim(product, "generation-1")
+        worker.suspend()
+        await reader.ask()
+        worker.kill()
+        await reader.until(lambda: reader.text or reader.refusal, within_s=15)
+
+        assert (reader.text or FIRST) == FIRST
+        assert reader.refusal in ("", "model_unavailable")
 
 
 async def test_a_worker_killed_in_mid_answer_is_told_within_fifteen_seconds(

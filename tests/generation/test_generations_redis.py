@@ -445,6 +445,52 @@ async def test_one_that_waits_past_its_deadline_is_interrupted(
     assert work.claim(generation.id) is None
 
 
+def waited(valkey: redis.Redis, generation: Generation, ms: int) -> None:
+    """As if it had been admitted so long ago."""
+    since = int(str(valkey.hget(keys.generation(generation.id), "since_ms")))
+    valkey.hset(keys.generation(generation.id), "since_ms", str(since - ms))
+
+
+async def test_one_that_waits_while_nobody_works_ends_long_before_its_deadline(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis, ear: Ear
+) -> None:
+    generation, fresh = await admitted(generations), await admitted(generations)
+    ear.listen(keys.group(generation.id))
+
+    waited(valkey, generation, scripts_redis.UNTAKEN_MS)
+    waited(valkey, fresh, scripts_redis.UNTAKEN_MS - 10_000)
+    for _ in range(2):
+        await generations.sweep()
+
+    found = await snapshot(generations, generation)
+    assert (found.finish, found.code) == (FinishReason.INTERRUPTED, "model_unavailable")
+    assert found.detail == "No worker takes anything."
+    assert [each["type"] for each in ear.hear()] == ["generation.done"]
+    assert work.claim(generation.id) is None
+    assert (await snapshot(generations, fresh)).status is Status.WAITING
+    assert work.claim(fresh.id) == fresh
+
+
+async def test_one_that_waits_for_busy_workers_has_until_its_deadline(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    busy, waiting = await claimed(generations, work), await admitted(generations)
+    waited(valkey, waiting, scripts_redis.UNTAKEN_MS)
+    assert 0 < valkey.pttl(keys.WORKED) <= scripts_redis.UNTAKEN_MS
+    await generations.sweep()
+    assert (await snapshot(generations, waiting)).status is Status.WAITING
+
+    valkey.delete(keys.WORKED)  # As time does.
+    work.renew([busy.id])
+    await generations.sweep()
+    assert (await snapshot(generations, waiting)).status is Status.WAITING
+
+    valkey.delete(keys.WORKED)
+    await generations.sweep()
+    assert (await snapshot(generations, waiting)).finish is FinishReason.INTERRUPTED
+    assert (await snapshot(generations, busy)).finish is None
+
+
 async def test_one_that_nobody_takes_is_dispatched_again_now_and_then(
     generations: RedisGenerations, valkey: redis.Redis
 ) -> None:

@@ -194,6 +194,34 @@ async def test_a_killed_workers_answer_is_interrupted_and_may_be_asked_again(pla
     assert place.worker_pid() != pid
 
 
+async def test_what_no_worker_takes_ends_within_fifteen_seconds(place: Place) -> None:
+    pid = place.worker_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        found = await place.ended(await place.ask(), within_s=15)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+    assert (found.finish, found.code) == (FinishReason.INTERRUPTED, "model_unavailable")
+    place.replaced(pid)
+
+
+async def test_a_worker_killed_before_it_took_one_lets_nobody_wait(place: Place) -> None:
+    pid = place.worker_pid()
+    os.kill(pid, signal.SIGSTOP)
+    generation = await place.ask()
+
+    os.kill(pid, signal.SIGKILL)
+    found = await place.ended(generation, within_s=15)
+
+    was_taken = bool(found.text)
+    assert was_taken or (found.finish, found.code) == (
+        FinishReason.INTERRUPTED,
+        "model_unavailable",
+    )
+    place.replaced(pid)
+
+
 async def test_a_worker_asked_to_stop_interrupts_what_it_writes(place: Place) -> None:
     place.model.script(HELD)
     generation = await place.ask()
