@@ -8,7 +8,14 @@ import msgpack
 import redis
 
 from generation import keys, scripts_redis
-from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
+from generation.generations import (
+    FinishReason,
+    Generation,
+    OnDisconnect,
+    Snapshot,
+    Status,
+    Usage,
+)
 from generation.store import Admitted, Requester
 from inference import connection_redis
 from inference import metrics_prometheus as metrics
@@ -22,10 +29,13 @@ AWAY = "Generations are away for a moment."
 
 
 class RedisGenerations:
-    """Implements `generation.store.Generations`; one for each process."""
+    """Implements `generation.store.Generations`; one for each process, which may be a gateway."""
 
-    def __init__(self, url: str, prefix: str = "rtai", max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self, url: str, prefix: str = "rtai", max_waiting: int = MAX_WAITING, gateway: str = ""
+    ) -> None:
         self._url = url
+        self._gateway = gateway
         self._prefix = prefix
         self._max_waiting = max_waiting
 
@@ -69,13 +79,34 @@ class RedisGenerations:
         return cast(list[str], again)
 
     def _arguments(self, generation: Generation, requester: Requester) -> dict[str, Any]:
-        site, stream = generation.site, generation.stream
-        group = stream_group(site, stream) if stream is not None else keys.group(generation.id)
-        counted = list(_buckets(requester, stream))
+        counted = list(_buckets(requester, generation.stream))
         metered = [bucket for bucket in counted if bucket.name.endswith(".tokens")]
         buckets = [bucket for bucket in counted if bucket not in metered]
         active = [keys.active(_scope(bucket), bucket.subject) for bucket in buckets]
-        fields = {
+        ref = keys.ref(generation.site, generation.owner.id, generation.ref)
+        return {
+            "id": generation.id,
+            "fields": {
+                **self._fields(generation),
+                "gateway": self._gateway if requester.api_key else "",
+                "active": json.dumps(active),
+                "meters": json.dumps([[bucket.name, bucket.key] for bucket in metered]),
+            },
+            "deadline_ms": generation.deadline_ms,
+            "attended": generation.on_disconnect is OnDisconnect.CANCEL,
+            "ref_key": ref if generation.ref else "",
+            "most": self._max_waiting,
+            "names": [bucket.name for bucket in buckets],
+            "buckets": [bucket.key for bucket in buckets],
+            "active": active,
+            "meter_names": [bucket.name for bucket in metered],
+            "meters": [bucket.key for bucket in metered],
+        }
+
+    def _fields(self, generation: Generation) -> dict[str, str]:
+        site, stream = generation.site, generation.stream
+        group = stream_group(site, stream) if stream is not None else keys.group(generation.id)
+        return {
             "body": json.dumps(generation.as_json()),
             "site": site,
             "stream": stream or "",
@@ -83,20 +114,6 @@ class RedisGenerations:
             "ref": generation.ref,
             "model": generation.model,
             "channel": f"{self._prefix}__group__{group}",
-            "active": json.dumps(active),
-            "meters": json.dumps([[bucket.name, bucket.key] for bucket in metered]),
-        }
-        return {
-            "id": generation.id,
-            "fields": fields,
-            "deadline_ms": generation.deadline_ms,
-            "ref_key": generation.ref and keys.ref(site, generation.owner.id, generation.ref),
-            "most": self._max_waiting,
-            "names": [bucket.name for bucket in buckets],
-            "buckets": [bucket.key for bucket in buckets],
-            "active": active,
-            "meter_names": [bucket.name for bucket in metered],
-            "meters": [bucket.key for bucket in metered],
         }
 
     async def _run(self, text: str, names: list[str], arguments: list[Any]) -> Any:

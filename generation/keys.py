@@ -7,6 +7,9 @@ LEASES = "rtai:generations:leases"
 WAITING = "rtai:generations:waiting"
 """Sorted set of ids that no worker took yet, scored by their deadline in ms."""
 
+ATTENDED = "rtai:generations:attended"
+"""Sorted set of ids that are cancelled when their owner stays away, scored by since when the owner
+is missed in ms, 0 while here."""
 WORKED = "rtai:generations:worked"
 """There while workers take generations or write them: what waits then waits for its turn."""
 
@@ -15,7 +18,8 @@ def generation(id: str) -> str:
     """Hash of one generation, whose fields are strings.
 
     What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
-    `model`; `channel`, where it is announced. `active` and `meters` are JSON arrays: keys of the
+    `model`; `channel`, where it is announced; `gateway`, which hears its program hang up (empty
+    where a user's sessions count). `active` and `meters` are JSON arrays: keys of the
     sets that caps count, and names and keys of what its tokens count against.
     How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`
     (when it is dispatched again), `worker` (who claimed it), `cancelled`. How it ended: `finish`,

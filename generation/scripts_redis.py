@@ -29,7 +29,7 @@ UNTAKEN = "No worker takes anything."
 
 HEAD = f"""{TAKE}{METER}
 local LIMITS, LEASES, WAITING = '{LIMITS}', '{keys.LEASES}', '{keys.WAITING}'
-local WORKED = '{keys.WORKED}'
+local ATTENDED, WORKED = '{keys.ATTENDED}', '{keys.WORKED}'
 local now_ms = string.format('%d', now)
 
 local function key(id) return '{keys.generation("")}' .. id end
@@ -57,6 +57,7 @@ local function finish(id, reason, prompt, completion, code, detail)
   redis.call('PEXPIRE', text_key(id), {KEEP_MS})
   redis.call('ZREM', LEASES, id)
   redis.call('ZREM', WAITING, id)
+  redis.call('ZREM', ATTENDED, id)
   local site, stream, active, meters, length =
     fields(id, 'site', 'stream', 'active', 'meters', 'length')
   redis.call('SREM', running_key(site, stream), id)
@@ -99,6 +100,7 @@ for field, value in pairs(a.fields) do
 end
 redis.call('HSET', key(a.id), unpack(fresh))
 redis.call('ZADD', WAITING, a.deadline_ms, a.id)
+if a.attended then redis.call('ZADD', ATTENDED, 0, a.id) end
 for _, set in ipairs(a.active) do redis.call('SADD', set, a.id) end
 if a.ref_key ~= '' then redis.call('SET', a.ref_key, a.id, 'EX', {REF_TTL_S}) end
 return {{'fresh', a.id}}

@@ -81,15 +81,11 @@ class Following:
             if cursor and not (cursor.asked and session.client.may_use(stream)):
                 answer.detach(session.id)
 
-    async def leave(self, session: Asker) -> list[str]:
-        """Sends a session nothing more at all; the ids of its user's answers that go on."""
-        own = []
+    async def leave(self, session: Asker) -> None:
+        """Sends a session nothing more at all."""
         for answer in list(self._answers.values()):
-            if answer.is_of(session.client):
-                own.append(answer.id)
             if answer.detach(session.id) is not None:
                 await self.let_go(answer)
-        return own
 
     def known(self, generation: Generation) -> Answer:
         """The answer that a generation is."""

@@ -1,7 +1,7 @@
 """What sessions ask of the assistant: an answer, the rest of one, or its end."""
 
 from asyncio import Semaphore
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from generation.asking import Asked
@@ -12,7 +12,6 @@ from inference.errors import Forbidden, NotFound
 from policy.messages import Author
 from streams.answers import Answer, Asker
 from streams.clients import Client
-from streams.departures import Departures
 from streams.following import NOT_YET, Following
 from streams.generate_frames import Cancel, Generate, Resume
 
@@ -25,12 +24,14 @@ class Makers:
     """Who makes answers.
 
     `compose` raises RtaiError. `dispatch` tells a worker and may fail in silence, for the sweep
-    does it again. `book` never blocks.
+    does it again. `left` names generations whose owners stay away and wished to cancel them then;
+    it raises Overloaded. `book` never blocks.
     """
 
     generations: Generations
     compose: Callable[[Asked, Requester, Author], Awaitable[Generation]]
     dispatch: Callable[[str], Awaitable[None]]
+    left: Callable[[], Awaitable[Sequence[str]]]
     book: Callable[[], AssistantBook]
 
 
@@ -40,13 +41,11 @@ class Generating:
     def __init__(
         self,
         following: Following,
-        departures: Departures,
         makers: Makers,
         gate: Semaphore,
         clock: Callable[[], float],
     ) -> None:
         self.following = following
-        self._departures = departures
         self._makers = makers
         self._gate = gate
         self._clock = clock
@@ -70,19 +69,19 @@ class Generating:
 
     async def leave(self, session: Asker) -> None:
         """The session ends; its user may come back and go on."""
-        client = session.client
-        for id in await self.following.leave(session):
-            self._departures.note(id, client.site, client.user)
+        await self.following.leave(session)
 
     async def check(self) -> None:
-        """Finds what the bus lost; cancels for those who are gone. Raises Overloaded."""
+        """Finds what the bus lost. Raises Overloaded."""
         await self.following.check()
-        await self._departures.check()
 
     async def sweep(self) -> None:
-        """Ends what lost its worker; dispatches again what no worker took. Raises Overloaded."""
+        """Ends what lost its worker, or its owner where that was wished; dispatches again what no
+        worker took. Raises Overloaded."""
         for id in await self._makers.generations.sweep():
             await self._makers.dispatch(id)
+        for id in await self._makers.left():
+            await self._makers.generations.cancel(id)
 
     async def _ask(self, session: Asker, asked: Asked) -> None:
         client = session.client

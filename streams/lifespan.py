@@ -32,7 +32,6 @@ from streams.attendance_redis import RedisAttendance
 from streams.audience import Audience
 from streams.closes import CloseCode, close
 from streams.crowds import Crowds
-from streams.departures import Departures
 from streams.directory_db import CachedDirectory
 from streams.following import Following, Sources
 from streams.gateways_redis import GatewayLease
@@ -96,7 +95,7 @@ class Gateway:
         self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms, count)
         self._loops: list[asyncio.Task[None]] = []
         self._gate = asyncio.Semaphore(MAX_ASKING)
-        self.generations = RedisGenerations(url)
+        self.generations = RedisGenerations(url, gateway=self.id)
         self.assistance = Assistance(url)
         self.generating = self._make_generating()
         self.ports = self._make_ports(RedisAdmission(url), RedisRemoval(url))
@@ -106,9 +105,9 @@ class Gateway:
         following = self.hub.companion = Following(
             Sources(self.hub, self.bus, self.directory, self.generations, gate, now, _count_sent)
         )
-        departures = Departures(self.generations, RedisAttendance(self._url).is_here, now)
-        makers = Makers(self.generations, found.compose, found.dispatch, found.book)
-        return Generating(following, departures, makers, gate, now)
+        left = RedisAttendance(self._url).left
+        makers = Makers(self.generations, found.compose, found.dispatch, left, found.book)
+        return Generating(following, makers, gate, now)
 
     def _make_ports(self, admission: RedisAdmission, removal: RedisRemoval) -> Ports:
         return Ports(

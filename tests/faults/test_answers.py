@@ -55,9 +55,9 @@ class Reader(Chatter):
         self.end: dict[str, Any] = {}
         self.refusal = ""
 
-    async def ask(self) -> None:
+    async def ask(self, **fields: Any) -> None:
         turn = {"role": "user", "content": "Please count for me."}
-        await self._send({"type": "generate", "ref": "r", "messages": [turn]})
+        await self._send({"type": "generate", "ref": "r", "messages": [turn], **fields})
 
     async def _on_subscribed(self, frame: dict[str, Any]) -> None:
         self._subscribed.set()
@@ -102,6 +102,18 @@ async def test_a_gateway_killed_in_mid_answer_loses_no_character(
         assert reader.end["finish_reason"] == "stop"
         assert reader.text == STORY
         assert reader.drops >= 1
+
+
+async def test_a_killed_gateways_answer_is_cancelled_for_who_wished_it_and_stays_away(
+    product: Product, teller: Storyteller
+) -> None:
+    teller.begin(STORY, 5)
+    async with Reader(product.url) as reader:
+        await reader.ask(on_disconnect="cancel")
+        await reader.until(lambda: reader.text == FIRST, within_s=60)
+        a_victim(product, "server_daphne").kill()
+
+    await reader.until(lambda: teller.hung_up == 1, within_s=30)
 
 
 async def test_a_worker_killed_before_it_took_the_question_lets_nobody_wait(

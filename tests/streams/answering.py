@@ -12,7 +12,6 @@ from generation.store import Admitted, Generations, Requester
 from inference.errors import Overloaded
 from policy.messages import Author, new_id
 from streams import keys
-from streams.departures import Departures
 from streams.following import Following, Sources
 from streams.generating import Generating, Makers
 from streams.hub import Bus, Hub
@@ -137,15 +136,14 @@ class Assistance:
     ) -> None:
         self.book = Book(site_wide=None)
         self.dispatched: list[str] = []
-        self.present: set[str] = set()
+        self.left: list[str] = []
         self._composer = Composer(lambda: self.book, Remembered(), clock.ms, new_id)
         gate = asyncio.Semaphore(8)
         self.following = hub.companion = Following(
             Sources(hub, bus, directory, generations, gate, clock)
         )
-        departures = Departures(generations, self._is_here, clock)
-        makers = Makers(generations, self._compose, self._dispatch, lambda: self.book)
-        self.generating = Generating(self.following, departures, makers, gate, clock)
+        makers = Makers(generations, self._compose, self._dispatch, self._left, lambda: self.book)
+        self.generating = Generating(self.following, makers, gate, clock)
 
     async def _compose(self, asked: Asked, who: Requester, author: Author) -> Generation:
         return self._composer.compose(asked, who, author)
@@ -153,5 +151,5 @@ class Assistance:
     async def _dispatch(self, id: str) -> None:
         self.dispatched.append(id)
 
-    async def _is_here(self, site: str, user: str) -> bool:
-        return user in self.present
+    async def _left(self) -> Sequence[str]:
+        return self.left

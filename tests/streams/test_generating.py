@@ -8,7 +8,6 @@ import pytest
 from generation import keys as generation_keys
 from generation.generations import FinishReason
 from inference.errors import Overloaded, RateLimited
-from streams.departures import GRACE_S
 from streams.following import QUIET_S
 from tests.generation.answers import Book, an_assistant
 from tests.streams.answering import Worker
@@ -518,22 +517,19 @@ async def test_cancelling_what_is_over_tells_how_it_ended(talk: Talk) -> None:
     assert talk.generations.cancelled == []
 
 
-@pytest.mark.parametrize(("wish", "back", "cancelled"), [
-    ("cancel", False, True), ("cancel", True, False), ("continue", False, False),
-])  # fmt: skip
-async def test_a_disconnect_cancels_only_where_that_was_wished_and_nobody_came_back(
-    talk: Talk, wish: str, back: bool, cancelled: bool
+async def test_a_disconnect_alone_cancels_nothing_and_a_sweep_does_for_who_stays_away(
+    talk: Talk,
 ) -> None:
     ann = talk.visitor(user="ann")
-    id = await talk.asked(ann, on_disconnect=wish)
-    talk.worker.start(id)
+    id = await talk.asked(ann, on_disconnect="cancel")
     await ann.session.close()
-    talk.assistance.present = {"ann"} if back else set()
-
-    await talk.pass_s(GRACE_S - 0.1)
+    await talk.assistance.generating.sweep()
     assert talk.generations.cancelled == []
-    await talk.pass_s(0.2)
-    assert talk.generations.cancelled == ([id] if cancelled else [])
+
+    talk.assistance.left = [id]
+    await talk.assistance.generating.sweep()
+
+    assert talk.generations.cancelled == [id]
 
 
 async def test_a_session_that_ends_is_followed_no_more(talk: Talk) -> None:
