@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from generation import keys
+from inference import connection_redis
 from tests.browser.storyteller import Storyteller, telling
 from tests.browser.test_assistant import SETTINGS
 from tests.chatter import Chatter
@@ -79,6 +81,12 @@ class Reader(Chatter):
         self.refusal = frame["code"]
 
 
+def waiting(product: Product) -> int:
+    """How many generations no worker has taken."""
+    client = connection_redis.client(connection_redis.embedded_url(product.data_dir))
+    return int(client.zcard(keys.WAITING))
+
+
 async def tell_steadily(teller: Storyteller) -> None:
     """A few words at a time, for as long as the story lasts."""
     for _ in range(len(WORDS) // 5 + 1):
@@ -113,7 +121,7 @@ async def test_a_killed_gateways_answer_is_cancelled_for_who_wished_it_and_stays
         await reader.until(lambda: reader.text == FIRST, within_s=60)
         a_victim(product, "server_daphne").kill()
 
-    await reader.until(lambda: teller.hung_up == 1, within_s=30)
+    await reader.until(lambda: teller.hung_up == 1, within_s=60)
 
 
 async def test_a_worker_killed_before_it_took_the_question_lets_nobody_wait(
@@ -125,9 +133,11 @@ async def test_a_worker_killed_before_it_took_the_question_lets_nobody_wait(
         worker = a_victim(product, "generation-1")
         worker.suspend()
         await reader.ask()
+        await reader.until(lambda: waiting(product) == 1)
         worker.kill()
-        await reader.until(lambda: reader.text or reader.refusal, within_s=15)
+        await reader.until(lambda: waiting(product) == 0, within_s=15)
 
+        await reader.until(lambda: reader.text or reader.refusal, within_s=60)
         assert (reader.text or FIRST) == FIRST
         assert reader.refusal in ("", "model_unavailable")
 
