@@ -64,6 +64,8 @@ class Ports:
     """By a model's public name; raises ModelUnavailable."""
     speak: Callable[[Verdict, bool], bool]
     """See `policy.verdicts.Publisher.speak`; raises Overloaded while Redis is away."""
+    note: Callable[[Verdict], None]
+    """See `policy.verdicts.Publisher.note`; raises Overloaded while Redis is away."""
     watcher: Watcher
     now_ms: Callable[[], int]
 
@@ -115,8 +117,9 @@ class Answer:
             return 0
 
     def _written(self) -> Ending:
-        if decision := self._ports.judge.prompt(self._generation):
-            return _blocked("question", decision)
+        if verdict := self._ports.judge.prompt(self._generation):
+            self._note(verdict)
+            return _blocked("question", verdict.decision)
         generator = self._ports.generator(self._generation.model)
         if not patiently(lambda: self._ports.work.start(self._generation)):
             return self._stopped()
@@ -198,7 +201,14 @@ class Answer:
         if self._generation.stream is not None:
             self._still_ours()
             patiently(lambda: self._ports.speak(verdict, self._told > 0))
+        elif not verdict.action.publishes:
+            self._note(verdict)
         return ending if verdict.action.publishes else _blocked("answer", verdict.decision)
+
+    def _note(self, verdict: Verdict) -> None:
+        """Writes down what was stopped, where no message tells of it."""
+        self._still_ours()
+        patiently(lambda: self._ports.note(verdict))
 
     def _judge_all(self) -> Verdict:
         return self._ports.judge.answer(self._generation, self._text, self._text)

@@ -20,20 +20,32 @@ class Judge:
         self._policies = policies
         self._clock = clock
 
-    def prompt(self, generation: Generation) -> Decision | None:
-        """The decision that keeps the client's turns from the model, if there is one."""
+    def prompt(self, generation: Generation) -> Verdict | None:
+        """The verdict that keeps one of the client's turns from the model, if there is one."""
         asked = generation.turns[len(generation.turns) - generation.judged :]
-        judged = self._judge(generation, [turn.content for turn in asked])
-        return next((each for _, each in judged if not each.action.publishes), None)
+        verdicts = self._verdicts(
+            generation, [(_question(generation, turn.content), turn.content) for turn in asked]
+        )
+        return next((each for each in verdicts if not each.action.publishes), None)
 
     def answer(self, generation: Generation, text: str, judged: str) -> Verdict:
         """The verdict on an answer's `text` so far, of which `judged` is looked at."""
+        message = _message(generation, text, self._clock())
+        [verdict] = self._verdicts(generation, [(message, judged)])
+        return verdict
+
+    def _verdicts(
+        self, generation: Generation, said: Sequence[tuple[Message, str]]
+    ) -> list[Verdict]:
+        """One for each message, of which the text beside it is looked at."""
         started = self._clock()
-        [(scores, decision)] = self._judge(generation, [judged])
+        judged = self._judge(generation, [text for _, text in said])
         ended = self._clock()
         timing = {"model": ended - started, "total": ended - started}
-        message = _message(generation, text, started)
-        return Verdict(message, decision, scores, decided_ms=ended, timing_ms=timing)
+        return [
+            Verdict(message, decision, scores, decided_ms=ended, timing_ms=timing)
+            for (message, _), (scores, decision) in zip(said, judged, strict=True)
+        ]
 
     def _judge(self, generation: Generation, texts: Sequence[str]) -> list[tuple[Scores, Decision]]:
         policy = self._policies().for_stream(generation.site, generation.stream or "")
@@ -43,6 +55,21 @@ class Judge:
             logger.exception("%d texts got no scores", len(texts))
             return [(NO_SCORES, fail(policy)) for _ in texts]
         return [(scores, decide(scores, policy)) for scores in scored]
+
+
+def _question(generation: Generation, text: str) -> Message:
+    """What was asked, as it is written down: no message, and so without a stream."""
+    return Message(
+        id=generation.id,
+        site=generation.site,
+        stream="",
+        author=generation.owner,
+        session="",
+        ref=generation.ref,
+        text=text,
+        accepted_ms=generation.accepted_ms,
+        deadline_ms=generation.deadline_ms,
+    )
 
 
 def _message(generation: Generation, text: str, now_ms: int) -> Message:

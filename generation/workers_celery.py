@@ -49,6 +49,7 @@ def runner() -> Runner:
         judge=Judge(JoinedScorer(_Watched()), policies, tasks.now_ms),
         generator=generator,
         speak=speak,
+        note=note,
         watcher=Metrics(),
         now_ms=tasks.now_ms,
     )
@@ -105,6 +106,14 @@ def speak(verdict: Verdict, shown: bool) -> bool:
     if first:
         hand_over([verdict], tasks.sinks(), _count_failure)
     return first
+
+
+def note(verdict: Verdict) -> None:
+    """Writes down what was stopped and is no message; raises Overloaded."""
+    try:
+        tasks.publisher().note(verdict)
+    except (redis.RedisError, OSError) as error:
+        raise Overloaded("Verdicts cannot be written down now.") from error
 
 
 @functools.cache

@@ -29,6 +29,11 @@ else:  # At run time Django's classes take no parameter.
     PolicyBase = VerdictBase = ReviewBase = admin.ModelAdmin
 
 
+PRIVATE = "private"
+"""Where a text was said that was no message."""
+LEFT = "left as they are: what was said in private is neither published nor removed."
+
+
 class ReadOnly:
     """What happened is looked at, not changed."""
 
@@ -90,11 +95,32 @@ class ReviewInline(ReadOnly, ReviewInlineBase):
     readonly_fields = fields
 
 
+class PlaceFilter(admin.SimpleListFilter):
+    """Messages of streams, or what was said in private."""
+
+    title = "place"
+    parameter_name = "place"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "admin.ModelAdmin[VerdictRecord]"
+    ) -> list[tuple[str, str]]:
+        """The two there are."""
+        return [("streams", "in streams"), (PRIVATE, "in private")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[VerdictRecord]
+    ) -> QuerySet[VerdictRecord]:
+        """Those of the place chosen; any other word is no choice."""
+        if self.value() == PRIVATE:
+            return queryset.filter(stream="")
+        return queryset.exclude(stream="") if self.value() == "streams" else queryset
+
+
 @admin.register(VerdictRecord)
 class VerdictAdmin(ReadOnly, VerdictBase):
     list_display = ("said", "decision", "author", "place", "when", "by")
     list_display_links = ("said",)
-    list_filter = ("action", "by", "site", "stream")
+    list_filter = ("action", "by", PlaceFilter, "site", "stream")
     search_fields = ("=id", "text", "author_id", "author_name")
     show_full_result_count = False
     list_per_page = 50
@@ -142,7 +168,7 @@ class VerdictAdmin(ReadOnly, VerdictBase):
     @admin.display(description="Stream")
     def place(self, record: VerdictRecord) -> str:
         """Site and stream."""
-        return f"{record.site}/{record.stream}"
+        return f"{record.site}/{record.stream}" if record.stream else f"{record.site}, {PRIVATE}"
 
     @admin.display(description="Text")
     def marked(self, record: VerdictRecord) -> SafeString:
@@ -189,15 +215,17 @@ class VerdictAdmin(ReadOnly, VerdictBase):
         self, request: HttpRequest, records: QuerySet[VerdictRecord], action: Action
     ) -> None:
         publisher = import_string(settings.RTAI_PUBLISHER)()
-        done = 0
+        done, private = 0, records.filter(stream="").count()
         try:
-            for record in list(records):
+            for record in list(records.exclude(stream="")):
                 now_ms = time.time_ns() // 1_000_000
                 reviews_db.review(record, action, request.user, publisher, now_ms)  # type: ignore[arg-type]
                 done += 1
         except redis.RedisError as error:
             self.message_user(request, f"Redis is away: {error}", messages.ERROR)
         self.message_user(request, f"{done} decided: {action}.", messages.SUCCESS)
+        if private:
+            self.message_user(request, f"{private} {LEFT}", messages.WARNING)
 
 
 @admin.register(ReviewRecord)

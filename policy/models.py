@@ -61,7 +61,11 @@ class RuleRecord(models.Model):
 
 
 class VerdictRecord(models.Model):
-    """A message and what was decided about it; written behind the live path."""
+    """A message and what was decided about it; written behind the live path.
+
+    Without a stream it was no message, but a question to an assistant or an answer in private: such
+    a text is kept only where it was stopped, and nothing can be published of it.
+    """
 
     id = models.CharField(primary_key=True, max_length=32)
     site = models.CharField(max_length=32)

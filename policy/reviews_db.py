@@ -3,6 +3,7 @@
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from inference.errors import Unsupported
 from inference.types import Scores
 from policy.messages import Author, Message, Verdict
 from policy.models import ReviewRecord, VerdictRecord
@@ -24,8 +25,10 @@ def review(
 
     An approved message appears in its stream with a new offset;
     a message that was published and is blocked now is removed from it.
-    Raises redis.RedisError, and then nothing is recorded.
+    Raises Unsupported for what was no message, and redis.RedisError; then nothing is recorded.
     """
+    if not record.stream:
+        raise Unsupported("It was said in private: there is nothing to publish or remove.")
     with transaction.atomic():
         ReviewRecord.objects.create(verdict=record, action=action, reviewer=reviewer)
         publisher.overrule(_verdict(record, action, now_ms))

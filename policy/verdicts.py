@@ -27,6 +27,13 @@ class Publisher(Protocol):
         """
         ...
 
+    def note(self, verdict: Verdict) -> None:
+        """Leaves a verdict for the database on what was no message: nobody is told.
+
+        Raises redis.RedisError, after which the same may be called again.
+        """
+        ...
+
     def overrule(self, verdict: Verdict) -> None:
         """Puts a person's decision in the place of an earlier one."""
         ...

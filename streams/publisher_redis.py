@@ -129,6 +129,11 @@ class RedisPublisher:
         )
         return bool(first)
 
+    def note(self, verdict: Verdict) -> None:
+        """See `policy.verdicts.Publisher`."""
+        record = {"record": dumps(verdicts.record(verdict)), "offset": ""}
+        self._client.xadd(policy_keys.OUTBOX, record)  # type: ignore[arg-type]
+
     def overrule(self, verdict: Verdict) -> None:
         """A person's decision: publishes what was held before, removes what was published."""
         self._run(verdict, self._client, overrule=True)

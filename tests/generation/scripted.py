@@ -153,6 +153,7 @@ class Worker:
             judge=Judge(self.ears, lambda: self.book, lambda: now_ms),
             generator=self._find,
             speak=self._speak,
+            note=self._publisher.note,
             watcher=self.notes,
             now_ms=lambda: now_ms,
         )

@@ -1,8 +1,10 @@
 """The product's own generation worker, a real Celery process, with a model on another server."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from generation.generations import FinishReason, Generation, Snapshot
 from generation.generations_redis import RedisGenerations
 from generation.store import Requester
 from inference import connection_redis
+from inference.generator import Role, Turn
 from inference.workers_redis import GENERATORS, live_workers
 from policy.messages import Author, new_id
 from rtai_project.celery import app
@@ -84,6 +87,13 @@ class Place:
         while not (await self.read(generation)).text:
             assert time.monotonic() < deadline, await self.read(generation)
             await asyncio.sleep(0.02)
+
+    def records(self, generation: Generation) -> list[tuple[str, str]]:
+        """Stream and text of its verdicts in the database."""
+        database = sqlite3.connect(self.product.data_dir / "rtai.sqlite3", timeout=30)
+        with contextlib.closing(database):
+            query = "SELECT stream, text FROM policy_verdictrecord WHERE id = ?"
+            return database.execute(query, (generation.id,)).fetchall()
 
     def worker_pid(self) -> int:
         """The generation worker's process."""
@@ -165,6 +175,17 @@ async def test_a_cancelled_answer_leaves_its_upstream(place: Place) -> None:
     assert found.finish is FinishReason.CANCELLED
     assert found.text.startswith("more ")
     until(lambda: place.model.seen().gone == gone + 1)
+
+
+async def test_a_question_that_is_stopped_is_in_the_database(place: Place) -> None:
+    before = len(place.model.seen().requests)
+    turn = Turn(Role.USER, "I will kill you tonight, you filthy animal.")
+    generation = await place.ask(turns=(turn,))
+
+    assert (await place.ended(generation)).finish is FinishReason.BLOCKED
+
+    assert len(place.model.seen().requests) == before
+    until(lambda: place.records(generation) == [("", turn.content)])
 
 
 async def test_one_worker_writes_thirty_two_answers_at_the_same_time(place: Place) -> None:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from policy.models import VerdictRecord
 
 
-def a_held_record(text: str = "Hm.") -> VerdictRecord:
-    """A message of the demo site's lobby that waits for a moderator."""
+def a_held_record(text: str = "Hm.", stream: str = "lobby", id: str = "0" * 32) -> VerdictRecord:
+    """A message of the demo site that waits for a moderator; no stream: a private question."""
     now = datetime.now(UTC)
     return VerdictRecord.objects.create(
-        id="0" * 32,
+        id=id,
         site="demo",
-        stream="lobby",
+        stream=stream,
         author_id="user-1",
         text=text,
         ref="r1",

@@ -55,6 +55,25 @@ def test_an_approved_message_appears_and_can_be_taken_back(
     assert ReviewRecord.objects.count() == 2
 
 
+def test_what_was_said_in_private_is_shown_and_left_as_it_is(
+    valkey: redis.Redis, held: VerdictRecord
+) -> None:
+    private = a_held_record("Where is the key?", stream="", id="1" * 32)
+    moderator = a_person("view_verdictrecord", "add_reviewrecord")
+
+    for query, shown in (("", 2), ("?place=private", 1), ("?place=streams", 1), ("?place=x", 2)):
+        page = moderator.get(PAGE + query).content.decode()
+        assert page.count('class="action-select"') == shown
+        assert ("demo, private" in page) is (query != "?place=streams")
+    assert "Where is the key?" in moderator.get(f"{PAGE}{private.pk}/change/").content.decode()
+
+    said = decide(moderator, "approve", private)
+    assert "0 decided: allow." in said
+    assert "1 left as they are" in said
+    assert valkey.keys("*") == []
+    assert not ReviewRecord.objects.exists()
+
+
 def test_who_may_only_look_decides_nothing(valkey: redis.Redis, held: VerdictRecord) -> None:
     decide(a_person("view_verdictrecord"), "approve", held)
 

@@ -4,6 +4,7 @@ import pytest
 import redis
 from django.contrib.auth.models import User
 
+from inference.errors import Unsupported
 from policy.models import ReviewRecord, VerdictRecord
 from policy.policy import Action
 from policy.reviews_db import review
@@ -47,6 +48,17 @@ def test_an_assistants_answer_that_is_approved_is_still_the_assistants(
 
     (row,) = valkey.zrange(keys.history("demo", "lobby"), 0, -1)
     assert '"kind":"assistant"' in str(row)
+
+
+@pytest.mark.parametrize("action", [Action.ALLOW, Action.BLOCK])
+def test_what_was_said_in_private_is_never_published_by_a_review(
+    publisher: RedisPublisher, valkey: redis.Redis, moderator: User, action: Action
+) -> None:
+    with pytest.raises(Unsupported, match="in private"):
+        review(a_held_record(stream=""), action, moderator, publisher, 1_800_000_000_000)
+
+    assert valkey.keys("*") == []
+    assert not ReviewRecord.objects.exists()
 
 
 def test_a_review_that_cannot_be_published_is_not_recorded(
