@@ -36,7 +36,7 @@ class Part:
     """A module of this package, on each of these servers, and how long one run of it may take.
 
     `quick` are the arguments of the quick form, which runs on the servers of `briefly` only and may
-    be slow: it runs beside other tests.
+    be slow: it runs beside other tests. A server without a name is none.
     """
 
     module: str
@@ -47,8 +47,10 @@ class Part:
     arguments: str = ""
 
 
+ALONE = ("",)
 PARTS = (
     Part("end_to_end", report.SERVERS, 210, "--messages 60"),
+    Part("generation", ALONE, 60, "--tokens 8 --rounds 1", ALONE),
     Part(
         "fan_out",
         ("daphne", "uvicorn", "tutorial", "socketio"),
@@ -80,7 +82,8 @@ def rows_of(part: Part, server: str, quick: bool, left_s: float) -> list[report.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         arguments = (part.quick if quick else part.arguments).split()
-        command = [sys.executable, "-m", f"benchmarks.{part.module}", "--server", server]
+        chosen = ["--server", server] if server else []
+        command = [sys.executable, "-m", f"benchmarks.{part.module}", *chosen]
         whole = [*command, *arguments, "--json", str(path)]
         within_s = QUICK_PART_S if quick else part.within_s
         problem = _run(whole, Path(folder), min(within_s, left_s))
@@ -107,7 +110,7 @@ def measured(quick: bool) -> Iterator[report.Row]:
     end = time.monotonic() + (QUICK_S if quick else WHOLE_S)
     for part, server in runs(quick):
         started = time.monotonic()
-        print(f"--- {part.module} on {server}", flush=True)
+        print(f"--- {part.module}{' on ' if server else ''}{server}", flush=True)
         yield from rows_of(part, server, quick, end - started)
         print(f"--- took {time.monotonic() - started:.0f} s", flush=True)
 

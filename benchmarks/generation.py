@@ -4,7 +4,7 @@ Nothing but the engine is measured: prompts in, pieces out, each reader in a thr
 All answers have the same length, so that none leaves early. Rounds of all sizes take turns, and
 each figure is the median of its rounds; the processor time counts what other programs take away.
 
-    python -m benchmarks.generation [--threads 1] [--tokens 100] [--rounds 5]
+    python -m benchmarks.generation [--threads 1] [--tokens 100] [--rounds 5] [--json FILE]
 """
 
 import functools
@@ -153,7 +153,7 @@ def _quantiles(values: list[float]) -> str:
 
 def main() -> None:
     """Prints the table."""
-    asked = report.arguments(__doc__, threads=1, tokens=100, rounds=5)
+    asked = report.arguments(__doc__, (), threads=1, tokens=100, rounds=5)
     with model() as folder:
         writers = Writers(folder, asked.threads, asked.tokens)
         report.finish(rows_of(writers, asked.threads, measured(writers, asked.rounds)), asked)

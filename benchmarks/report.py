@@ -44,7 +44,7 @@ def summary(rows: Sequence[Row]) -> str:
     measures = dict[str, list[Row]]()
     for row in rows:
         measures.setdefault(row.what, []).append(row)
-    head = "| what | goal | on Daphne | on uvicorn | peers | reached |"
+    head = "| what | goal | on Daphne | on uvicorn | peers and others | reached |"
     lines = [_line(what, found) for what, found in measures.items()]
     return "\n".join([head, "| --- | --- | --- | --- | --- | --- |", *lines])
 
@@ -90,13 +90,14 @@ def quantile(values: Sequence[float], share: float) -> float:
 def arguments(
     about: str | None, servers: Sequence[str] = SERVERS, **numbers: float | str
 ) -> argparse.Namespace:
-    """The command line of a benchmark: `--server`, `--json` and its own numbers.
+    """The command line of a benchmark: `--server` where it has one, `--json` and its own numbers.
 
     From here on SIGTERM ends the benchmark as Ctrl-C does, with all that it started.
     """
     signal.signal(signal.SIGTERM, _stop)
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--server", default=servers[0], choices=servers)
+    if servers:
+        parser.add_argument("--server", default=servers[0], choices=servers)
     parser.add_argument("--json", help="write the rows to this file as well")
     for name, value in numbers.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
