@@ -6,7 +6,7 @@ of their own process, and through the architecture that tutorials teach
 Two shared cores carry the load generator, the server, the worker and Valkey, so the ratios within
 one run are what counts.
 
-    python -m benchmarks.end_to_end [--server daphne] [--messages 3000]
+    python -m benchmarks.end_to_end [--server daphne] [--messages 3000] [--clients 50] [--many 200]
 """
 
 import argparse
@@ -18,8 +18,7 @@ from benchmarks.chatting import Load, closed_loop, open_loop, texts
 from benchmarks.peers.running import tutorial
 from benchmarks.products import started
 
-CLIENTS, WINDOW = 50, 8
-MANY = 200
+WINDOW = 8
 WARM_UP = 300
 GOAL_SHARE, GOAL_RATE, GOAL_P99 = 0.8, 2.5, 1 / 3
 GOAL_P50_MS, GOAL_P99_MS = 15, 60
@@ -27,8 +26,8 @@ GOAL_P50_MS, GOAL_P99_MS = 15, 60
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What one architecture does: messages a second with 50 clients in a closed loop, the p99 in
-    ms with 200 clients that wait for each verdict, and an open loop at half the rate."""
+    """What one architecture does: messages a second with some clients in a closed loop, the p99 in
+    ms with many that wait for each verdict, and an open loop at half the rate."""
 
     rate: float
     p99: float
@@ -56,13 +55,14 @@ class Judged:
         return p50 <= GOAL_P50_MS and p99 <= GOAL_P99_MS
 
 
-def judged(url: str, messages: int) -> Judged:
+def judged(url: str, asked: argparse.Namespace) -> Judged:
     """Measures whoever listens there."""
+    messages, clients = asked.messages, asked.clients
     found = texts(messages)
-    asyncio.run(closed_loop(url, CLIENTS, WINDOW, texts(min(WARM_UP, messages), seed=1)))
-    rate, busy = asyncio.run(closed_loop(url, CLIENTS, WINDOW, found))
-    _, many = asyncio.run(closed_loop(url, MANY, 1, found))
-    half = asyncio.run(open_loop(url, CLIENTS, rate / 2, found[: messages // 2]))
+    asyncio.run(closed_loop(url, clients, WINDOW, texts(min(WARM_UP, messages), seed=1)))
+    rate, busy = asyncio.run(closed_loop(url, clients, WINDOW, found))
+    _, many = asyncio.run(closed_loop(url, asked.many, 1, found))
+    half = asyncio.run(open_loop(url, clients, rate / 2, found[: messages // 2]))
     refused = busy.errors + many.errors + half.errors
     return Judged(rate, report.quantile(many.total, 0.99), half, refused)
 
@@ -70,13 +70,13 @@ def judged(url: str, messages: int) -> Judged:
 def rows(asked: argparse.Namespace) -> list[report.Row]:
     """Those of one run."""
     with started(asked.server) as product:
-        ours = judged(product.url, asked.messages)
+        ours = judged(product.url, asked)
     with tutorial() as peer:
-        theirs = judged(peer.url, asked.messages)
+        theirs = judged(peer.url, asked)
     most, single = bare.rate(asked.messages, 32), bare.rate(asked.messages // 4, 1)
     return [
-        *_against_the_limit(ours, theirs, most, single, asked.server),
-        *_against_the_tutorial(ours, theirs, asked.server),
+        *_against_the_limit(ours, theirs, most, single, asked),
+        *_against_the_tutorial(ours, theirs, asked),
         report.Row(
             "accepted to verdict at half load",
             ours.wait,
@@ -89,9 +89,9 @@ def rows(asked: argparse.Namespace) -> list[report.Row]:
 
 
 def _against_the_limit(
-    ours: Judged, theirs: Judged, most: float, single: float, server: str
+    ours: Judged, theirs: Judged, most: float, single: float, asked: argparse.Namespace
 ) -> list[report.Row]:
-    what = f"judged end to end, {CLIENTS} clients, against the bare loop"
+    what = f"judged end to end, {asked.clients} clients, against the bare loop"
     share = ours.rate / most
     return [
         report.Row(
@@ -99,7 +99,7 @@ def _against_the_limit(
             f"{ours.speed}: {share:.2f}",
             f"≥ {GOAL_SHARE}",
             share >= GOAL_SHARE and not ours.refused,
-            server,
+            asked.server,
         ),
         report.Row(
             what, f"{most:.0f}/s in batches of 32, {single:.0f}/s one by one", on="bare loop"
@@ -108,9 +108,11 @@ def _against_the_limit(
     ]
 
 
-def _against_the_tutorial(ours: Judged, theirs: Judged, server: str) -> list[report.Row]:
-    fast = f"judged end to end, {CLIENTS} clients, against the tutorial architecture"
-    late = f"p99 from sending to the verdict, {MANY} clients that wait, against the same"
+def _against_the_tutorial(
+    ours: Judged, theirs: Judged, asked: argparse.Namespace
+) -> list[report.Row]:
+    fast = f"judged end to end, {asked.clients} clients, against the tutorial architecture"
+    late = f"p99 from sending to the verdict, {asked.many} clients that wait, against the same"
     gain, share = ours.rate / theirs.rate, ours.p99 / theirs.p99
     return [
         report.Row(
@@ -118,17 +120,17 @@ def _against_the_tutorial(ours: Judged, theirs: Judged, server: str) -> list[rep
             f"{ours.speed}: {gain:.2f}×",
             f"≥ {GOAL_RATE}×",
             gain >= GOAL_RATE and not ours.refused,
-            server,
+            asked.server,
         ),
         report.Row(fast, theirs.speed, on="tutorial"),
-        report.Row(late, f"{ours.p99:.0f} ms: {share:.2f}", "≤ ⅓", share <= GOAL_P99, server),
+        report.Row(late, f"{ours.p99:.0f} ms: {share:.2f}", "≤ ⅓", share <= GOAL_P99, asked.server),
         report.Row(late, f"{theirs.p99:.0f} ms", on="tutorial"),
     ]
 
 
 def main() -> None:
     """Runs everything once and prints a table in Markdown."""
-    asked = report.arguments(__doc__, messages=3_000)
+    asked = report.arguments(__doc__, messages=3_000, clients=50, many=200)
     report.finish(rows(asked), asked)
 
 

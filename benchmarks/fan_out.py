@@ -21,8 +21,8 @@ from benchmarks.peers.running import NotMeasured
 
 GOALS_MS = {"daphne": 50, "uvicorn": 25}
 GOAL = "100 %, p99 ≤ 50 ms, on uvicorn ≤ 25 ms"
+WARM_UP_S = 2.0
 MARK = b'"text":"' + SENT.encode()
-WARM_UP_S = 2
 PATIENCE_S = 30
 LEAD_S = 3.0
 """The publisher's process has started by then; what it sends late would count as slow."""
@@ -76,12 +76,15 @@ async def opened(target: targets.Target, count: int, ears: Ears) -> list[Connect
     return [connection for some in lanes for connection in some]
 
 
-async def listen(target: targets.Target, count: int, per_s: float, seconds: float) -> Heard:
+async def listen(
+    target: targets.Target, count: int, per_s: float, seconds: float, warm_up_s: float = WARM_UP_S
+) -> Heard:
     """What `count` subscribers heard."""
     ears = Ears()
     found = await opened(target, count, ears)
     gc.freeze()
-    await _publish(target, per_s, int(per_s * WARM_UP_S), ears, count)
+    if warm_up_s:
+        await _publish(target, per_s, int(per_s * warm_up_s), ears, count)
     ears.latencies, before = array("d"), target.cpu_s()
     expected = await _publish(target, per_s, int(per_s * seconds), ears, count)
     heard = Heard(
@@ -113,9 +116,8 @@ def rows(asked: argparse.Namespace) -> list[report.Row]:
     what = f"one stream, {asked.subscribers} subscribers, {asked.rate:.0f} messages/s"
     try:
         with targets.opened(asked.server) as target:
-            heard: Heard = report.run(
-                lambda: listen(target, asked.subscribers, asked.rate, asked.seconds)
-            )
+            numbers = asked.subscribers, asked.rate, asked.seconds, asked.warm_up
+            heard: Heard = report.run(lambda: listen(target, *numbers))
     except NotMeasured as error:
         return [report.Row(what, f"not measured: {error}", on=asked.server)]
     limit = GOALS_MS.get(asked.server)
@@ -130,7 +132,8 @@ def rows(asked: argparse.Namespace) -> list[report.Row]:
 
 def main() -> None:
     """Runs once and prints a table in Markdown."""
-    asked = report.arguments(__doc__, targets.NAMES, subscribers=1_000, rate=50.0, seconds=20.0)
+    numbers = {"subscribers": 1_000, "rate": 50.0, "seconds": 20.0, "warm_up": WARM_UP_S}
+    asked = report.arguments(__doc__, targets.NAMES, **numbers)
     report.finish(rows(asked), asked)
 
 

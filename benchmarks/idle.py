@@ -22,7 +22,6 @@ GOAL_DRIFT = 0.02
 ROUNDS = 3
 LANES = 64
 SOURCES = 16
-SETTLE_S = 5.0
 PATIENCE_S = 60
 MESSAGES, LISTEN_S = 3, 30
 
@@ -30,8 +29,9 @@ MESSAGES, LISTEN_S = 3, 30
 class Crowd:
     """Many connections to one target; `errors` counts those that failed or were closed."""
 
-    def __init__(self, target: targets.Target, size: int) -> None:
-        self._target, self._size = target, size
+    def __init__(self, target: targets.Target, size: int, settle_s: float) -> None:
+        """`settle_s` is how long the target may take until its memory is looked at."""
+        self._target, self._size, self._settle_s = target, size, settle_s
         self._connections: list[Connection] = []
         self.errors = 0
         self.filled: list[int] = []
@@ -43,7 +43,7 @@ class Crowd:
         passes = list(enumerate(self._target.passes(self._size)))
         await asyncio.gather(*(self._lane(passes[first::LANES]) for first in range(LANES)))
         self.seconds.append(time.perf_counter() - began)
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(self._settle_s)
         self.filled.append(self._target.resident())
         self.errors += sum(each.closed for each in self._connections)
 
@@ -56,8 +56,8 @@ class Crowd:
         while held := self._held():
             if time.perf_counter() > deadline:
                 raise TimeoutError(f"{held} connections stayed behind.")
-            await asyncio.sleep(0.5)
-        await asyncio.sleep(SETTLE_S)
+            await asyncio.sleep(min(0.5, self._settle_s))
+        await asyncio.sleep(self._settle_s)
 
     async def listen(self) -> None:
         """Publishes a few messages and counts the connections that do not hear each once."""
@@ -91,11 +91,11 @@ class Crowd:
 
 async def measure(target: targets.Target, asked: argparse.Namespace) -> list[report.Row]:
     """The rows of one run."""
-    warm_up = Crowd(target, min(200, asked.connections))
+    warm_up = Crowd(target, min(200, asked.connections), asked.settle)
     await warm_up.fill()
     await warm_up.empty()
     before = target.resident()
-    crowd = Crowd(target, asked.connections)
+    crowd = Crowd(target, asked.connections, asked.settle)
     for number in range(ROUNDS):
         await crowd.fill()
         if number < ROUNDS - 1:
@@ -142,7 +142,7 @@ def rows(asked: argparse.Namespace) -> list[report.Row]:
 
 def main() -> None:
     """Runs once and prints a table in Markdown."""
-    asked = report.arguments(__doc__, targets.NAMES, connections=10_000)
+    asked = report.arguments(__doc__, targets.NAMES, connections=10_000, settle=5.0)
     report.finish(rows(asked), asked)
 
 

@@ -1,6 +1,8 @@
-"""The product under load: started for one benchmark, its limits lifted, and watched."""
+"""The product under load: started for one benchmark or shared by several, and watched."""
 
 import contextlib
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,16 +19,45 @@ from streams.tokens import Claims
 from tests.product import ROOT, Product, running
 
 SITE, STREAM = "demo", "lobby"
+SHARED = "BENCHMARK_PRODUCT"
+"""Where a benchmark learns of a product that runs already: its process and environment, as JSON."""
+
+
+class Shared(Product):
+    """A product that somebody else started, and will stop."""
+
+    def __init__(self, pid: int, environ: dict[str, str]) -> None:
+        self.pid, self.environ = pid, environ
+        self.port, self.data_dir = int(environ["RTAI_PORT"]), Path(environ["RTAI_DATA_DIR"])
+
+
+@contextlib.contextmanager
+def shared(server: str) -> Iterator[None]:
+    """A product that every benchmark started meanwhile uses, where it wants nothing else."""
+    with started(server, RTAI_GENERATION_WORKERS="1") as product:
+        os.environ[SHARED] = json.dumps([product.pid, product.environ])
+        try:
+            yield
+        finally:
+            del os.environ[SHARED]
+
+
+def found(**wanted: str) -> Product | None:
+    """The product that runs already, if it was started so."""
+    pid, environ = json.loads(os.environ.get(SHARED, "[0, {}]"))
+    return Shared(pid, environ) if wanted.items() <= environ.items() else None
 
 
 @contextlib.contextmanager
 def started(server: str, **environ: str) -> Iterator[Product]:
     """A ready product without rate limits and caps, for the load comes from one address."""
+    wanted = {"RTAI_SERVER": server, "RTAI_LOG_LEVEL": "warning", **environ}
+    if (product := found(**wanted)) is not None:
+        yield product
+        return
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(
-            Path(folder) / "var", RTAI_SERVER=server, RTAI_LOG_LEVEL="warning", **environ
-        ) as product,
+        running(Path(folder) / "var", **wanted) as product,
     ):
         command = [sys.executable, "manage.py", "limits", "off", "--all"]
         subprocess.run(

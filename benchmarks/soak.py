@@ -32,7 +32,7 @@ from tests.faults.views import Fault, History, Kind, against, judged
 from tests.product import Product
 
 AUTHORS, READERS = 2, 3
-VICTIMS = {"gateway": "rtai_project.server_", "worker": "celery", "valkey": "valkey-server"}
+VICTIMS = {"gateway": "rtai_project.server_", "worker": "-Q judge", "valkey": "valkey-server"}
 CONNECTION = "connection"
 LEAST_GAP_S, MOST_GAP_S = 1.0, 20.0
 CALM = 0.15

@@ -48,6 +48,7 @@ class Product:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+        self.pid = self.process.pid
 
     @property
     def url(self) -> str:
@@ -75,7 +76,7 @@ class Product:
     def children(self, word: str) -> list[psutil.Process]:
         """Living processes below `up` whose command line has this word."""
         found = []
-        for child in psutil.Process(self.process.pid).children(recursive=True):
+        for child in psutil.Process(self.pid).children(recursive=True):
             with contextlib.suppress(psutil.Error):
                 if word in " ".join(child.cmdline()):
                     found.append(child)

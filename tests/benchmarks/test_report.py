@@ -1,15 +1,17 @@
 """The table that `make bench` prints."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import bystanders, connections, report
+from benchmarks import bystanders, connections, products, report
 from benchmarks.peers import settings
 from benchmarks.peers.socketio_client import SocketIoConnection
 
@@ -54,6 +56,26 @@ def test_a_part_for_which_no_time_is_left_is_not_started() -> None:
     (row,) = bench.rows_of(bench.PARTS[0], "daphne", quick=True, left_s=1)
 
     assert "no time left" in row.value
+
+
+def test_all_parts_together_take_20_minutes_at_most() -> None:
+    # The last part has what is left, and what it leaves behind is ended after it.
+    assert bench.WHOLE_S + bystanders.PATIENCE_S < 20 * 60
+
+
+def test_a_product_that_runs_already_is_used_where_it_is_what_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"RTAI_SERVER": "daphne", "RTAI_LOG_LEVEL": "warning", "RTAI_PORT": "1"}
+    about = [os.getpid(), {**environ, "RTAI_DATA_DIR": str(tmp_path)}]
+    monkeypatch.setenv(products.SHARED, json.dumps(about))
+
+    with products.started("daphne") as product:
+        assert (product.port, product.data_dir) == (1, tmp_path)
+    assert psutil.pid_exists(product.pid)
+    assert products.found(RTAI_SERVER="uvicorn") is None
+    monkeypatch.delenv(products.SHARED)
+    assert products.found(RTAI_SERVER="daphne") is None
 
 
 def test_nothing_is_left_of_a_part_whose_parent_was_killed() -> None:
