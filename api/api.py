@@ -9,7 +9,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from api import access_http, messages_http, problems, rules_http, sites_http
+from api import (
+    access_http,
+    assistants_http,
+    messages_http,
+    problems,
+    rules_http,
+    sites_http,
+)
 from api.callers_http import KeyAuth
 from api.views import problem_response
 from inference.errors import Overloaded, RtaiError
@@ -20,8 +27,8 @@ api = NinjaAPI(
     title="RTAI",
     version="1.0.0",
     description=(
-        "Configures sites, streams, policies, limits and models; hands out tokens; shows and ends "
-        "sessions.\n\nErrors are problem documents (RFC 9457) with a stable `code`."
+        "Configures sites, streams, policies, limits, models and assistants; hands out tokens; "
+        "shows and ends sessions.\n\nErrors are problem documents (RFC 9457) with a stable `code`."
     ),
     urls_namespace="api-v1",
     auth=KeyAuth(),
@@ -33,6 +40,7 @@ for router in (
     messages_http.router,
     sites_http.router,
     rules_http.router,
+    assistants_http.router,
 ):
     api.add_router("", router)
 

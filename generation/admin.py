@@ -33,7 +33,7 @@ class AssistantModelAdmin(ModelBase):
     @admin.display(description="Key", boolean=True)
     def has_key(self, record: AssistantModelRecord) -> bool:
         """Whether a key is stored."""
-        return bool(record.sealed_key)
+        return record.has_key
 
     def has_delete_permission(
         self, request: HttpRequest, obj: AssistantModelRecord | None = None

@@ -6,7 +6,7 @@ from django import forms
 from django.conf import settings
 
 from generation import sealing_cryptography
-from generation.assistants import Backend
+from generation.faults import Draft, faults
 from generation.models import AssistantModelRecord
 
 if TYPE_CHECKING:
@@ -32,17 +32,21 @@ class AssistantModelForm(ModelFormBase):
         fields = "__all__"
 
     def clean(self) -> dict[str, Any]:
-        """A server needs an address; our own plugin has none; a key needs ASCII for its header."""
+        """What `generation.faults` finds, where the field is not wrong already."""
         found = super().clean() or self.cleaned_data
-        is_server, url = found.get("backend") == Backend.OPENAI, found.get("base_url")
-        if is_server and not url and "base_url" not in self.errors:
-            self.add_error("base_url", "A server needs its address.")
-        if not is_server and (url or found.get("api_key")):
-            self.add_error("backend", "The plugin llm takes no address and no key.")
-        if not (key := found.get("api_key") or "").isprintable() or not key.isascii():
-            self.add_error("api_key", "A key has printable ASCII characters only.")
-        if (found.get("max_tokens") or 0) >= (found.get("context_tokens") or 0) > 0:
-            self.add_error("max_tokens", "An answer must leave room for the question.")
+        key = found.get("api_key") or ""
+        stays = self.instance.sealed_key and not key and not found.get("forget_key")
+        draft = Draft(
+            backend=found.get("backend") or "",
+            base_url=found.get("base_url") or "",
+            max_tokens=found.get("max_tokens") or 0,
+            context_tokens=found.get("context_tokens") or 0,
+            key=key,
+            keeps_key_of=self.instance.base_url if stays else "",
+        )
+        for field, what in faults(draft):
+            if field not in self.errors:
+                self.add_error(field, what)
         return found
 
     def save(self, commit: bool = True) -> AssistantModelRecord:

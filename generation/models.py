@@ -68,6 +68,11 @@ class AssistantModelRecord(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is stored, which is all that anybody is told of it."""
+        return bool(self.sealed_key)
+
 
 class AssistantRecord(models.Model):
     """How an assistant behaves; sites and streams choose one."""

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from inference.errors import Forbidden
 
-AREAS = ("sites", "streams", "policies", "limits", "models", "sessions", "bans")
+AREAS = ("sites", "streams", "policies", "limits", "models", "assistants", "sessions", "bans")
 """Parts of the configuration; `AREA` grants all of it, `AREA:read` only looking."""
 ALL = "*"
 INSTALLATION = "installation"
@@ -19,7 +19,7 @@ SCOPES = (
     *AREAS,
     *(f"{area}:read" for area in AREAS),
 )
-SHARED = ("policies", "limits", "models")
+SHARED = ("policies", "limits", "models", "assistants")
 """Areas that all sites share: changing them takes `installation` too."""
 
 

@@ -118,6 +118,18 @@ def test_an_empty_key_keeps_the_stored_one_and_a_tick_forgets_it(operator: Clien
     assert gone.api_key == ""
 
 
+def test_a_stored_key_is_not_taken_to_another_server(operator: Client) -> None:
+    operator.post(f"{MODELS}add/", SERVER)
+    path = f"{MODELS}{AssistantModelRecord.objects.get(name='big').pk}/change/"
+    moved = {**SERVER, "base_url": "http://evil.example/v1", "api_key": ""}
+
+    refused = operator.post(path, moved)
+    assert "api_key" in refused.context["adminform"].form.errors
+    assert load().model("big").base_url == SERVER["base_url"]  # type: ignore[union-attr]
+    assert operator.post(path, {**moved, "forget_key": "on"}).status_code == 302
+    assert load().model("big").api_key == ""  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize(
     ("field", "changes"),
     [
