@@ -22,7 +22,6 @@ from inference.errors import (
     RtaiError,
     TooLarge,
     Unauthorized,
-    Unsupported,
 )
 from streams import doors, lifespan
 from streams.clients import Client, service
@@ -121,7 +120,7 @@ class Call:
 async def _serve(call: Call, path: str) -> None:
     wanted_method = "POST" if path == CHAT else "GET"
     if call.scope["method"] != wanted_method:
-        raise Unsupported(f"This path takes {wanted_method}.")
+        raise openai_errors.WrongMethod(wanted_method)
     found = await call.caller()
     if path == CHAT:
         wanted = completions.wanted(await call.body(), uuid4().hex)

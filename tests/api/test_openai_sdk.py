@@ -294,8 +294,42 @@ async def test_a_prompt_of_a_megabyte_is_refused(office: Office) -> None:
     assert not office.talk.generations.stored
 
 
-async def test_paths_take_their_own_method_only(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("PUT", "/v1/chat/completions", "POST"),
+        ("OPTIONS", "/v1/chat/completions", "POST"),
+        ("POST", "/v1/models", "GET"),
+        ("DELETE", "/v1/models/chat-mini", "GET"),
+        ("PATCH", "/v1/models", "GET"),
+    ],
+)
+async def test_paths_take_their_own_method_only(
+    office: Office, method: str, path: str, allowed: str
+) -> None:
     async with httpx.AsyncClient(base_url=office.url) as plain:
-        assert (await plain.get("/v1/chat/completions")).status_code == 400
-        assert (await plain.post("/v1/models")).status_code == 400
+        response = await plain.request(method, path)
+
+    assert response.status_code == 405
+    assert response.headers["allow"] == allowed
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["error"] == {
+        "message": f"Only {allowed} requests are accepted here.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "method_not_supported",
+    }
+
+
+async def test_a_wrong_method_is_told_as_the_sdk_knows_it(office: Office) -> None:
+    async with office.client() as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.get("/chat/completions", cast_to=httpx.Response)
+
+    assert (caught.value.status_code, caught.value.code) == (405, "method_not_supported")
+
+
+async def test_other_paths_are_somebody_elses(office: Office) -> None:
+    async with httpx.AsyncClient(base_url=office.url) as plain:
         assert (await plain.get("/elsewhere")).status_code == 404
