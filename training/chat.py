@@ -25,12 +25,15 @@ from training.chat_sources import Dialogue, load
 from training.chat_tokens import encode, train_tokenizer
 from training.chat_words import words_from
 from training.decoder import Decoder
-from training.decoder_fit import Batch, Plan, fit, loss_of, worker
+from training.decoder_fit import Batch, Plan, fit, loss_of, worker, workers
 from training.decoder_graph import Shape
 from training.dialogues.compose import Writer, system
 from training.holdout import is_validation
 
-SHAPE = Shape(layers=6, width=384, heads=6, kv_heads=2, wide=1152, vocab=8000, context=512)
+SHAPE = Shape(layers=6, width=384, heads=6, kv_heads=2, wide=1152, vocab=6000, context=512)
+TOKENS = 4096
+"""Tokens of a batch, of all processes together."""
+
 SHARES = {"self_dialogue": 0.25, "sgd_dialogues": 0.1}
 """How much of each public set is read again in one epoch of the second stage."""
 
@@ -52,7 +55,7 @@ class Stage:
 
 STAGES = {
     "general": Stage(own=0, person=1.0, length=256, cool_from=1.0),
-    "manner": Stage(own=24_000, person=0.25, length=512, cool_from=0.35, public=1.0),
+    "manner": Stage(own=24_000, person=0.25, length=384, cool_from=0.35, public=1.0),
     "finish": Stage(own=24_000, person=0.1, length=256, cool_from=0.35, public=0.2),
 }
 
@@ -102,7 +105,7 @@ def endless(
     tokenizer: Tokenizer, public: Sequence[Dialogue], writer: Writer, stage: Stage, seed: int
 ) -> Iterator[Batch]:
     """Batches of one epoch after another, each with other dialogues of our own."""
-    size = 2048 // stage.length
+    size = TOKENS // stage.length // workers()
     epoch = seed
     while True:
         dice = random.Random(epoch)

@@ -26,13 +26,16 @@ from training.chat_tokens import TEMPLATE, encode
 from training.decoder import Decoder, weights_of
 from training.decoder_graph import Array, Shape, build
 from training.decoder_random import MARKS
+from training.decoder_ranges import empty_cache, opened, small_maps
+from training.dialogues.compose import Writer
 
 NAME = "chat-mini"
 CARD = Path(__file__).parents[1] / "docs" / "models" / f"{NAME}.md"
-BITS = 8
 LARGEST_FILE = 50_000_000
 SAMPLE = 24
 """Dialogues on which graph and network are compared."""
+OBSERVED = 160
+"""Dialogues, public ones and ours, on which the ranges of bytes are chosen."""
 
 
 def main() -> None:
@@ -41,9 +44,9 @@ def main() -> None:
     network = Decoder(SHAPE)
     network.load_state_dict(torch.load(asked.run / "network.pt", weights_only=True))
     network.eval()
-    model = build(weights_of(network), SHAPE, BITS)
-    tokens = _sample(asked)
-    print(compare(network, _opened(model), tokens))
+    weights, tokens = weights_of(network), _sample(asked)
+    model = build(weights, SHAPE, small_maps(weights, SHAPE, tokens[SAMPLE:]))
+    print(compare(network, opened(model), tokens[:SAMPLE]))
     write_folder(asked.folder, asked.version, model, asked.tokenizer)
 
 
@@ -68,13 +71,8 @@ def logits(runtime: ort.InferenceSession, tokens: Sequence[Sequence[int]]) -> Ar
     for number, row in enumerate(tokens):
         ids[number, : len(row)] = row
         mask[number, : len(row)] = 1
-    size = (len(tokens), SHAPE.kv_heads, 0, SHAPE.head_dim)
-    past = {
-        f"past_key_values.{number}.{part}": np.zeros(size, dtype=np.float32)
-        for number in range(SHAPE.layers)
-        for part in ("key", "value")
-    }
-    found = runtime.run(["logits"], {"input_ids": ids, "attention_mask": mask, **past})[0]
+    given = {"input_ids": ids, "attention_mask": mask, **empty_cache(SHAPE, len(tokens))}
+    found = runtime.run(["logits"], given)[0]
     return np.asarray(found[:, 0], dtype=np.float32)
 
 
@@ -128,15 +126,10 @@ def _digest(path: Path) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _opened(model: onnx.ModelProto) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    content = model.SerializeToString()
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
 def _sample(asked: argparse.Namespace) -> list[tuple[int, ...]]:
-    kept = split(load(asked.dialogues))[1][:SAMPLE]
+    """Dialogues that training has not seen: a few to compare on, then those that choose ranges."""
+    kept = split(load(asked.dialogues))[1][: SAMPLE + OBSERVED // 2]
+    kept += Writer(asked.data).write(OBSERVED // 2, seed=1)
     tokenizer = Tokenizer.from_file(str(asked.tokenizer))
     return [piece.tokens for piece in encode(tokenizer, kept, 1.0, SHAPE.context // 2)]
 
@@ -146,6 +139,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder of the finished run")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
+    parser.add_argument("--data", type=Path, required=True, help="folder of public sets")
     parser.add_argument("--folder", type=Path, required=True, help="model folder to write")
     parser.add_argument("--version", default="1.0.0")
     return parser.parse_args()

@@ -15,13 +15,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed
-from torch.nn import functional
 from tqdm import tqdm
 
 from training.decoder import Decoder
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Tokens, weights of their loss, and numbers of their dialogues: [rows, length] each."""
+
+PIECE = 1024
+"""Tokens whose loss is worked out together."""
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the Newton-Schulz step that brings singular values close to one."""
@@ -98,7 +100,8 @@ def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
     found = found / (found.norm() + 1e-7)
     for _ in range(steps):
         square = found @ found.T
-        found = one * found + (two * square + three * square @ square) @ found
+        square = torch.addmm(square, square, square, beta=two, alpha=three)
+        found = torch.addmm(found, square, found, beta=one)
     return (found.T if tall else found).to(matrix.dtype)
 
 
@@ -120,16 +123,52 @@ def pace(share: float, plan: Plan) -> float:
     return max(0.0, (1.0 - share) / (1.0 - plan.cool_from))
 
 
+class NextTokens(torch.autograd.Function):
+    """The summed weighted cross-entropy of next tokens, a piece of them at a time.
+
+    Gradients are worked out on the way, so that no table of all tokens by all words in single
+    precision is ever written.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        context: Any, states: Tensor, words: Tensor, wanted: Tensor, weights: Tensor
+    ) -> Tensor:
+        """States [tokens, width], words [vocabulary, width], wanted and weights [tokens]."""
+        table = words.detach().bfloat16()
+        summed = states.new_zeros((), dtype=torch.float32)
+        to_states = torch.empty_like(states, dtype=torch.bfloat16)
+        to_words = torch.zeros_like(table, dtype=torch.float32)
+        for part in torch.arange(len(wanted)).split(PIECE):
+            here = slice(int(part[0]), int(part[-1]) + 1)
+            near = states[here].detach().bfloat16()
+            slope = (near @ table.T).float().log_softmax(dim=-1)
+            right = wanted[here, None]
+            summed -= (slope.gather(1, right)[:, 0] * weights[here]).sum()
+            slope = slope.exp_().scatter_add_(1, right, slope.new_full(right.shape, -1.0))
+            steep = slope.mul_(weights[here, None]).bfloat16()
+            to_states[here] = steep @ table
+            to_words += steep.T @ near
+        context.save_for_backward(to_states, to_words)
+        return summed
+
+    @staticmethod
+    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients kept on the way forward."""
+        to_states, to_words = context.saved_tensors
+        return to_states * slopes[0], to_words * slopes[0], None, None
+
+
 def loss_of(network: Decoder, batch: Batch) -> tuple[Tensor, Tensor]:
     """The summed weighted loss of next tokens, and the summed weights."""
     tokens, weights, dialogues = batch
     with torch.autocast("cpu", dtype=torch.bfloat16):
         states = network(tokens[:, :-1], dialogues[:, :-1])
-        wanted = weights[:, 1:] > 0
-        logits = network.logits(states[wanted])
-    each = functional.cross_entropy(logits.float(), tokens[:, 1:][wanted], reduction="none")
+    wanted = weights[:, 1:] > 0
     heavy = weights[:, 1:][wanted]
-    return (each * heavy).sum(), heavy.sum()
+    following = tokens[:, 1:][wanted]
+    summed: Tensor = NextTokens.apply(states[wanted], network.words.weight, following, heavy)  # type: ignore[no-untyped-call]
+    return summed, heavy.sum()
 
 
 def fit(network: Decoder, batches: Iterator[Batch], plan: Plan, state: Path) -> None:

@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-OPSET = 20
-CONTRIB = "com.microsoft"
+from training.nodes import EXTENSIONS, OPSET, Nodes
+from training.small_maps import SmallMap, table_by_row
+
 EPSILON = 1e-6
-BLOCK = 32
-"""Weights of one row that share a scale."""
 
 Array = NDArray[np.float32]
 Arrays = Mapping[str, Array]
@@ -78,101 +77,70 @@ def rotations(shape: Shape) -> tuple[Array, Array]:
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-def blocks(weight: Array, bits: int) -> tuple[NDArray[np.uint8], Array]:
-    """A matrix [outputs, inputs] in `bits`, with one scale for each `BLOCK` inputs of a row.
+class Graph(Nodes):
+    """A graph under construction; every method returns the name of what it computes."""
 
-    The zero point is the middle of the range. Two numbers of four bits share a byte, the first
-    in the low half. Returns [outputs, blocks, bytes] and [outputs, blocks].
-    """
-    if weight.shape[1] % BLOCK:
-        raise ValueError(f"A row of {weight.shape[1]} weights has no whole blocks of {BLOCK}.")
-    middle = 1 << (bits - 1)
-    parts = weight.reshape(weight.shape[0], -1, BLOCK)
-    scale = np.abs(parts).max(axis=2) / (middle - 1)
-    scale = np.where(scale == 0.0, 1.0, scale).astype(np.float32)
-    whole = np.clip(np.rint(parts / scale[:, :, None]) + middle, 0, 2 * middle - 1)
-    small = whole.astype(np.uint8)
-    if bits == 4:
-        small = small[:, :, 0::2] | (small[:, :, 1::2] << 4)
-    return small, scale
+    def __init__(self, weights: Arrays, small: Mapping[str, SmallMap]) -> None:
+        super().__init__()
+        self.weights = weights
+        self.small = small
+        self.taken: dict[str, str] = {}
+        """What flows into each linear map."""
 
+    def linear(self, name: str, states: str) -> str:
+        """A linear map without a shift, in bytes where a range is known.
 
-class Graph:
-    """A graph under construction; every method returns the name of what it computes.
-
-    `bits` is 4 or 8 for weights in blocks, or 0 for single precision.
-    """
-
-    def __init__(self, bits: int) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self.bits = bits
-
-    def nodes_of(self, kind: str, inputs: list[str], outputs: int, **how: Any) -> list[str]:
-        """Add a node with several outputs."""
-        name = f"{kind}_{len(self.nodes)}"
-        names = [f"{name}_{number}" for number in range(outputs)]
-        self.nodes.append(helper.make_node(kind, inputs, names, name, **how))
-        return names
-
-    def node(self, kind: str, *inputs: str, **how: Any) -> str:
-        """Add a node with one output."""
-        return self.nodes_of(kind, list(inputs), 1, **how)[0]
-
-    def constant(self, value: NDArray[np.generic]) -> str:
-        """Add a constant."""
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.array(value, order="C"), name))
-        return name
-
-    def whole(self, *values: int) -> str:
-        """Add a vector of integers."""
-        return self.constant(np.array(values, dtype=np.int64))
-
-    def linear(self, states: str, weight: Array) -> str:
-        """A linear map without a shift; in blocks, each row of states has ranges of its own.
-
-        So a sequence's numbers do not depend on its neighbours.
+        Ranges are fixed, so a sequence's numbers do not depend on its neighbours.
         """
-        if not self.bits:
-            return self.node("MatMul", states, self.constant(weight.T))
-        small, scale = blocks(weight, self.bits)
-        sizes = {"N": weight.shape[0], "K": weight.shape[1]}
-        how = {"bits": self.bits, "block_size": BLOCK, "accuracy_level": 4, "domain": CONTRIB}
-        parts = [self.constant(small), self.constant(scale)]
-        return self.node("MatMulNBits", states, *parts, **sizes, **how)
+        self.taken[name] = states
+        if name not in self.small:
+            matrix = self.constant(self.weights[f"{name}.weight"].T)
+            return self.node("MatMul", states, matrix)
+        small = self.small[name]
+        return self.product(name, self.in_bytes(name, states, small), small)
 
-    def words(self, table: Array) -> str:
-        """The rows of the table at `input_ids`, kept as bytes where weights are."""
-        if not self.bits:
+    def words(self) -> str:
+        """The rows of the table at `input_ids`, kept as bytes where other weights are."""
+        table = self.weights["words.weight"]
+        if not self.small:
             return self.node("Gather", self.constant(table), "input_ids")
-        scale = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-8) / 127.0
-        small = np.rint(table / scale).astype(np.int8)
+        small, scale = table_by_row(table)
         rows = self.node("Gather", self.constant(small), "input_ids")
-        scales = self.node("Gather", self.constant(scale.astype(np.float32)), "input_ids")
+        scales = self.node("Gather", self.constant(scale), "input_ids")
         return self.node("Mul", self.node("Cast", rows, to=TensorProto.FLOAT), scales)
 
 
-def build(weights: Arrays, shape: Shape, bits: int = 8) -> onnx.ModelProto:
-    """The whole decoder; raises ValueError where a weight is missing or has another shape."""
+def build(
+    weights: Arrays,
+    shape: Shape,
+    small: Mapping[str, SmallMap] | None = None,
+    *,
+    watched: bool = False,
+) -> onnx.ModelProto:
+    """The whole decoder, in single precision where no maps in bytes are given.
+
+    A watched one also gives what flows into each linear map, as `taken.NAME`. Raises ValueError
+    where a weight is missing or has another shape.
+    """
     _check(weights, shape)
-    graph = Graph(bits)
-    states = graph.words(weights["words.weight"])
+    graph = Graph(weights, small or {})
+    states = graph.words()
     normed = _first_norm(graph, states, weights["layers.0.attend_norm.weight"])
     lengths, total = _lengths(graph)
     tables = [graph.constant(table) for table in rotations(shape)]
     for number in range(shape.layers):
-        packed = graph.linear(normed, weights[f"layers.{number}.attend.weight"])
+        name = f"layers.{number}"
+        packed = graph.linear(f"{name}.attend", normed)
         mixed = _attend(graph, packed, shape, number, [lengths, total, *tables])
-        mixed = graph.linear(mixed, weights[f"layers.{number}.attended.weight"])
-        states, normed = _norm(graph, states, mixed, weights[f"layers.{number}.widen_norm.weight"])
-        wide = graph.node("Relu", graph.linear(normed, weights[f"layers.{number}.widen.weight"]))
-        squared = graph.node("Mul", wide, wide)
-        outer = graph.linear(squared, weights[f"layers.{number}.narrow.weight"])
+        mixed = graph.linear(f"{name}.attended", mixed)
+        states, normed = _norm(graph, states, mixed, weights[f"{name}.widen_norm.weight"])
+        wide = graph.node("Relu", graph.linear(f"{name}.widen", normed))
+        outer = graph.linear(f"{name}.narrow", graph.node("Mul", wide, wide))
         states, normed = _norm(graph, states, outer, weights[_next_norm(shape, number)])
-    logits = graph.linear(_last(graph, normed), weights["words.weight"])
+    logits = graph.linear("words", _last(graph, normed))
+    graph.taken["words"] = normed  # Of all tokens, though the logits need only the last.
     graph.nodes.append(helper.make_node("Identity", [logits], ["logits"], "answer"))
-    return _model(graph, shape)
+    return _model(graph, shape, watched)
 
 
 def _check(weights: Arrays, shape: Shape) -> None:
@@ -198,7 +166,7 @@ def _norm(graph: Graph, states: str, added: str, scale: Array) -> tuple[str, str
     name = f"{kind}_{len(graph.nodes)}"
     outputs = [f"{name}_normed", "", "", f"{name}_sum"]
     graph.nodes.append(
-        helper.make_node(kind, parts, outputs, name, domain=CONTRIB, epsilon=EPSILON)
+        helper.make_node(kind, parts, outputs, name, domain=EXTENSIONS, epsilon=EPSILON)
     )
     return outputs[3], outputs[0]
 
@@ -222,7 +190,7 @@ def _attend(graph: Graph, packed: str, shape: Shape, number: int, rest: list[str
     inputs = [packed, "", "", *cache, *rest]
     kind = "GroupQueryAttention"
     graph.nodes.append(
-        helper.make_node(kind, inputs, outputs, name, domain=CONTRIB, do_rotary=1, **how)
+        helper.make_node(kind, inputs, outputs, name, domain=EXTENSIONS, do_rotary=1, **how)
     )
     return name
 
@@ -243,7 +211,7 @@ def _last(graph: Graph, states: str) -> str:
     return graph.node("Unsqueeze", chosen, graph.whole(1))
 
 
-def _model(graph: Graph, shape: Shape) -> onnx.ModelProto:
+def _model(graph: Graph, shape: Shape, watched: bool) -> onnx.ModelProto:
     whole, single = TensorProto.INT64, TensorProto.FLOAT
     make = helper.make_tensor_value_info
     inputs = [make("input_ids", whole, ["batch", "new"])]
@@ -255,8 +223,11 @@ def _model(graph: Graph, shape: Shape) -> onnx.ModelProto:
             inputs.append(make(f"past_key_values.{number}.{part}", single, size))
             kept: list[str | int | None] = ["batch", shape.kv_heads, "kept", shape.head_dim]
             outputs.append(make(f"present.{number}.{part}", single, kept))
+    for name, taken in graph.taken.items() if watched else ():
+        graph.nodes.append(helper.make_node("Identity", [taken], [f"taken.{name}"]))
+        outputs.append(make(f"taken.{name}", single, ["batch", "new", None]))
     body = helper.make_graph(graph.nodes, "continue", inputs, outputs, graph.constants)
-    versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+    versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(EXTENSIONS, 1)]
     model = helper.make_model(body, opset_imports=versions, producer_name="training")
     model.ir_version = 9
     return model

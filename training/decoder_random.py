@@ -10,7 +10,9 @@ import numpy as np
 import onnx
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from training.decoder_graph import Array, Shape, build
+from training.decoder_graph import Array, Arrays, Shape, build
+from training.decoder_ranges import small_maps
+from training.small_maps import SmallMap
 
 MARKS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 """The special tokens of the chat template; they have the first numbers, in this order."""
@@ -31,10 +33,18 @@ def random_weights(shape: Shape, seed: int) -> dict[str, Array]:
     return found
 
 
-def random_decoder(folder: Path, shape: Shape = TINY, seed: int = 0, bits: int = 8) -> None:
+def random_maps(weights: Arrays, shape: Shape, seed: int = 0) -> dict[str, SmallMap]:
+    """The linear maps in bytes, with ranges of random texts."""
+    dice = np.random.default_rng(seed)
+    texts = dice.integers(0, shape.vocab, (8, min(64, shape.context)))
+    return small_maps(weights, shape, texts.tolist())
+
+
+def random_decoder(folder: Path, shape: Shape = TINY, seed: int = 0) -> None:
     """Writes `model.onnx` and `tokenizer.json`; the vocabulary may have 260 to 936 tokens."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(build(random_weights(shape, seed), shape, bits), str(folder / "model.onnx"))
+    weights = random_weights(shape, seed)
+    onnx.save(build(weights, shape, random_maps(weights, shape)), str(folder / "model.onnx"))
     byte_tokenizer(shape.vocab).save(str(folder / "tokenizer.json"))
 
 

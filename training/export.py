@@ -19,10 +19,10 @@ from training.calibrate import balanced, fit_affine, fit_blend, fit_classes
 from training.encode import numbers_of, shipped_tokenizer, write_tokenizer
 from training.encoder import Network
 from training.fit import predict
-from training.graph import Bytes, Ending, build
+from training.graph import Ending, build
 from training.holdout import is_calibration
 from training.labels import HARMLESS, MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
-from training.quantise import observe
+from training.quantise import small_maps
 from training.rows import Row
 from training.store import read_network, read_validation
 
@@ -49,9 +49,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--name", choices=sorted(KINDS), required=True)
     parser.add_argument("--folder", type=Path, required=True, help="model folder to write")
     parser.add_argument("--version", default="1.0.0")
-    parser.add_argument(
-        "--keep", nargs="*", default=[], help="linear maps left in single precision"
-    )
     parser.add_argument("--levels", type=int, default=63, help="largest weight as a byte")
     return parser.parse_args()
 
@@ -158,9 +155,8 @@ def convert(
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     layers = len(network.layers)
     exact = verify.open_model(build(weights, layers, ending))
-    observed = observe(network, tokens[:: max(1, len(tokens) // OBSERVED)])
-    bytes_ = Bytes(observed, frozenset(asked.keep), asked.levels)
-    model = build(weights, layers, ending, bytes_)
+    observed = tokens[:: max(1, len(tokens) // OBSERVED)]
+    model = build(weights, layers, ending, small_maps(network, observed, asked.levels))
     small = verify.open_model(model)
     sample = tokens[:: max(1, len(tokens) // 400)]
     before, after = verify.alone(exact, sample), verify.alone(small, sample)

@@ -18,7 +18,7 @@ from training.labels import BOOST, IMPORTANCE, MODERATION_HEADS
 from training.mix import Shares, training_mix, validation_mix
 from training.rows import Row
 from training.sources import moderation_rows
-from training.start_onnx import restore
+from training.start_onnx import constants_of, restore
 from training.store import read_weights, write_run
 
 
@@ -57,7 +57,9 @@ def start_weights(path: Path) -> dict[str, Tensor]:
     """The weights of a run or checkpoint, or of a shipped model."""
     if path.suffix != ".onnx":
         return read_weights(path)
-    return {name: torch.tensor(np.array(value)) for name, value in restore(path).items()}
+    return {
+        name: torch.tensor(np.array(value)) for name, value in restore(constants_of(path)).items()
+    }
 
 
 def freeze(network: Network, layers: int) -> None:

@@ -10,8 +10,8 @@ from training.rows import Row, read
 
 MODERATION_CAPS = {
     "self_dialogue": 5000, "clinc": 8000, "sgd": 0, "goemotions_pos": 4500, "davidson": 4000,
-    "jigsaw_detox": 10000, "jigsaw_5k": 4000, "civil_toxic_spans": 5000, "civil_weak_neg": 4000,
-    "hateval": 2500, "olid": 8000, "edos": 2500, "eacl_misogyny": 1500, "fox_news": 1000,
+    "jigsaw_detox": 18000, "jigsaw_5k": 5000, "civil_toxic_spans": 7000, "civil_weak_neg": 5000,
+    "hateval": 2500, "olid": 10000, "edos": 2500, "eacl_misogyny": 1500, "fox_news": 1000,
     "safetext": 1000, "sms": 3000, "adversarial_nibbler": 1000, "aart": 800, "sap200": 400,
     "cold": 0, "gahd": 0, "germeval2018": 0,
 }  # fmt: skip

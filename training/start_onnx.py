@@ -2,78 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import NodeProto, numpy_helper
+from onnx import numpy_helper
+
+from training.graph import Ending
 
 PARTS = ("attend", "attended", "widen", "narrow")
 NORMS = ("attended_norm", "narrow_norm")
-Constants = Mapping[str, NDArray[np.float32]]
+KEPT = ("places.weight", "words_norm.weight", "words_norm.bias", "heads.bias")
 Arrays = dict[str, NDArray[np.float32]]
+Constants = Mapping[str, NDArray[Any]]
 
 
-def restore(path: Path) -> Arrays:
+def constants_of(path: Path) -> Constants:
+    """Everything that a model file holds, by name."""
+    graph = onnx.load(str(path)).graph
+    return {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+
+
+def restore(constants: Constants) -> Arrays:
     """The network's weights out of a model that `training.graph` wrote in bytes.
 
-    Bytes keep 63 to 127 levels, so the network is nearly, not exactly, the one exported.
+    Bytes keep 63 to 127 levels, so the network is nearly, not exactly, the one exported. Raises
+    ValueError for a model that has no bytes.
     """
-    graph = onnx.load(str(path)).graph
-    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
-    nodes = list(graph.node)
-    return _embedding(nodes, constants) | _norms(nodes, constants) | _layers(nodes, constants)
-
-
-def _embedding(nodes: list[NodeProto], constants: Constants) -> Arrays:
-    words, scales = (constants[node.input[0]] for node in nodes[:2])
-    places = next(constants[node.input[0]] for node in nodes if node.op_type == "Slice")
-    return {"words.weight": words.astype(np.float32) * scales, "places.weight": places}
-
-
-def _norms(nodes: list[NodeProto], constants: Constants) -> Arrays:
-    state: Arrays = {}
-    for number, node in enumerate(n for n in nodes if n.op_type == "LayerNormalization"):
-        layer, part = divmod(number - 1, len(NORMS))
-        name = f"layers.{layer}.{NORMS[part]}" if number else "words_norm"
-        scale, shift = (constants[each] for each in node.input[1:3])
-        state |= {f"{name}.weight": scale, f"{name}.bias": shift}
+    if "words.levels" not in constants:
+        raise ValueError(f"The model with {len(constants)} constants holds no bytes of ours.")
+    state: Arrays = {name: constants[name] for name in KEPT}
+    state["words.weight"] = constants["words.levels"] * constants["words.steps"]
+    state["heads.weight"] = constants["heads.weight"].T
+    for number in range(layers_of(constants)):
+        for norm in NORMS:
+            for kind in ("weight", "bias"):
+                name = f"layers.{number}.{norm}.{kind}"
+                state[name] = constants[name]
+        for part in PARTS:
+            state |= _linear(constants, f"layers.{number}.{part}")
     return state
 
 
-def _layers(nodes: list[NodeProto], constants: Constants) -> Arrays:
-    found = list(_linears(nodes, constants))
-    names = [f"layers.{n // len(PARTS)}.{PARTS[n % len(PARTS)]}" for n in range(len(found) - 1)]
-    state: Arrays = {}
-    for name, (weight, bias) in zip([*names, "heads"], found, strict=True):
-        state |= {f"{name}.weight": weight.T, f"{name}.bias": bias}
-    return state
+def layers_of(constants: Constants) -> int:
+    """How many layers the model has."""
+    return sum(name.endswith(".narrow_norm.bias") for name in constants)
 
 
-def _linears(
-    nodes: list[NodeProto], constants: Constants
-) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Weight (input × output) and bias of each linear map, in the graph's order."""
-    maker = {node.output[0]: node for node in nodes}
-    for node in nodes:
-        if node.op_type != "Add" or node.input[1] not in constants:
-            continue
-        product = maker[node.input[0]]
-        if product.op_type == "MatMul":
-            yield constants[product.input[1]], constants[node.input[1]]
-        elif product.op_type == "Add" and len(constants[node.input[1]].shape) == 1:
-            yield _joined(product, maker, constants), constants[node.input[1]]
+def ending_of(constants: Constants) -> Ending:
+    """The calibration inside a model."""
+    blend = constants.get("ending.blend")
+    ceilings, factors = (constants.get(f"ending.{name}", ()) for name in ("ceilings", "factors"))
+    return Ending(
+        constants["ending.slopes"],
+        constants["ending.shifts"],
+        exclusive=not len(ceilings),
+        blend=blend,
+        ceilings=[int(each) for each in ceilings],
+        factors=[int(each) for each in factors],
+    )
 
 
-def _joined(
-    product: NodeProto, maker: Mapping[str, NodeProto], constants: Constants
-) -> NDArray[np.float32]:
-    """A weight kept as bytes, with the rows that were kept apart in single precision."""
-    small, beside = (maker[each] for each in product.input)
-    levels, scale = (constants[each] for each in maker[small.input[1]].input[:2])
-    weight = levels.astype(np.float32) * scale
-    apart = constants[maker[beside.input[0]].input[1]]
-    weight[apart] = constants[beside.input[1]]
-    return weight
+def _linear(constants: Constants, name: str) -> Arrays:
+    """Weight (output × input) and bias of one linear map, which may be kept in three parts."""
+    parts = [f"{name}.{n}" for n in range(3)] if f"{name}.0.levels" in constants else [name]
+    weight = np.concatenate(
+        [constants[f"{each}.levels"] * constants[f"{each}.steps"] for each in parts], axis=1
+    )
+    if (shrink := constants.get(f"{name}.squeeze")) is not None:
+        weight = weight * shrink[:, None]
+    bias = np.concatenate([constants[f"{each}.bias"] for each in parts])
+    return {f"{name}.weight": weight.T.astype(np.float32), f"{name}.bias": bias}

@@ -16,11 +16,11 @@ from training.chat_sources import Dialogue, alternating
 from training.chat_tokens import ASSISTANT, END, SYSTEM, USER, Piece, encode, rows, train_tokenizer
 from training.chat_words import words_from
 from training.decoder_random import MARKS, byte_tokenizer
-from training.dialogues.compose import Topic, noisy, topics
+from training.dialogues.compose import WEIGHTS, Topic, noisy, topics
 from training.dialogues.grammar import capitals, expand, lists
 from training.holdout import fingerprint
 
-FILES = ("talk", "site", "support")
+FILES = tuple(name for name in WEIGHTS if name != "clinc")
 ALL_TOPICS = [topic for file in FILES for topic in topics(file)]
 CLAIMS = re.compile(
     r"\b(we are open|we're open|open from|our office is|I am a person|I'm a person|I'm human"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.start_onnx import NORMS, PARTS, restore
+from training.start_onnx import NORMS, PARTS, constants_of, restore
 
 MODELS = Path(__file__).parents[2] / "plugins" / "models"
 FOLDERS = sorted(MODELS.glob("guard-mini-*")) + sorted(MODELS.glob("sentiment-mini-*"))
@@ -20,7 +20,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_every_weight_of_the_network_comes_back_in_its_shape(folder: Path) -> None:
-    found = restore(folder / "model.onnx")
+    found = restore(constants_of(folder / "model.onnx"))
 
     for number in range(LAYERS):
         for part in PARTS:

@@ -1,0 +1,74 @@
+"""Linear maps in bytes stay near the exact ones, also where a few channels are far larger."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from training.small_maps import GOOD_ENOUGH, SmallMap, best_range, small_map, table_by_row
+
+Floats = NDArray[np.float32]
+LEVELS = 63
+
+
+def numbers(rows: int, columns: int, seed: int = 1) -> Floats:
+    return np.random.default_rng(seed).standard_normal((rows, columns)).astype(np.float32)
+
+
+def outputs(small: SmallMap, inputs: Floats) -> Floats:
+    """What the graph's operators compute."""
+    values = inputs if small.squeeze is None else inputs / small.squeeze
+    taken = np.clip(np.round(values / small.scale) + small.zero, 0, 255).astype(np.int64)
+    summed = (taken - small.zero) @ small.levels.astype(np.int64)
+    found: Floats = (summed * small.scale * small.steps).astype(np.float32)
+    return found
+
+
+def error(small: SmallMap, inputs: Floats, weight: Floats) -> float:
+    exact = inputs @ weight
+    return float(np.square(outputs(small, inputs) - exact).mean() / np.square(exact).mean())
+
+
+def test_inputs_whose_channels_are_alike_are_taken_as_they_are() -> None:
+    inputs, weight = numbers(400, 32), numbers(32, 16, seed=2)
+    small = small_map(inputs, weight, LEVELS)
+    assert small.squeeze is None
+    assert error(small, inputs, weight) < GOOD_ENOUGH
+
+
+def test_large_channels_are_squeezed_and_cost_the_others_nothing() -> None:
+    inputs, weight = numbers(400, 64), numbers(64, 16, seed=2)
+    inputs[:, 5] *= 80.0
+    weight[5] /= 40.0
+    small = small_map(inputs, weight, LEVELS)
+    assert small.squeeze is not None
+    assert small.squeeze[5] == small.squeeze.max()
+    assert error(small, inputs, weight) < 2e-3
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 100.0))
+@settings(max_examples=30, deadline=None)
+def test_weights_never_exceed_their_levels(seed: int, size: float) -> None:
+    small = small_map(numbers(60, 8, seed) * np.float32(size), numbers(8, 4, seed + 1), LEVELS)
+    assert np.abs(small.levels).max() <= LEVELS
+    assert 0 <= small.zero <= 255
+    assert small.scale > 0
+
+
+def test_an_input_that_is_never_negative_uses_the_whole_range() -> None:
+    scale, zero = best_range(np.abs(numbers(200, 8)))
+    assert zero == 0
+    assert scale * 255 <= np.abs(numbers(200, 8)).max() + 1e-6
+
+
+@pytest.mark.parametrize("inputs", [np.zeros((20, 4), np.float32), np.ones((20, 4), np.float32)])
+def test_inputs_without_a_spread_are_no_problem(inputs: Floats) -> None:
+    small = small_map(inputs, numbers(4, 3), LEVELS)
+    assert np.isfinite(outputs(small, inputs)).all()
+
+
+def test_a_table_comes_back_within_half_a_step() -> None:
+    table = numbers(50, 16)
+    small, scale = table_by_row(table)
+    assert (np.abs(small * scale - table) <= scale * 0.5001).all()
