@@ -77,7 +77,7 @@ class Follower:
         for member, offset in found:
             frame = _first_frame(member)
             self.history.add((frame["epoch"], int(offset)), frame["id"])
-        if position:
+        if "offset" in position:  # Before the first frame there is an epoch only.
             self.history.position = position["epoch"], int(position["offset"])
 
     def _next(self) -> str:
@@ -151,6 +151,8 @@ async def soak(product: Product, seconds: float, per_s: float, seed: int) -> Out
         await breaking
         await _settled(chatters, follower)
         following.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await following  # Raises what ended it early: nothing was checked then.
     told = sum(each.seen.view.told for each in chatters)
     return Outcome(sum(sent), chaos.killed, told, _faults(follower.history, chatters))
 
