@@ -30,7 +30,7 @@ from training.decoder_graph import Shape
 from training.dialogues.compose import Writer, system
 from training.holdout import is_validation
 
-SHAPE = Shape(layers=6, width=384, heads=6, kv_heads=2, wide=1152, vocab=6000, context=512)
+SHAPE = Shape(layers=6, width=384, heads=6, kv_heads=2, wide=1152, vocab=8000, context=512)
 TOKENS = 4096
 """Tokens of a batch, of all processes together."""
 
