@@ -22,6 +22,9 @@ from policy.whys_redis import Questions
 
 BATCH = 200
 BLOCK_MS = 1_000
+GATHER_S = 0.2
+"""How long records gather before they are written: one commit for each would keep the worker, which
+also judges, from its work."""
 ADOPT_AFTER_MS = 30_000
 """A record that another writer took and did not finish in this time is taken over."""
 
@@ -43,7 +46,8 @@ class RecordWriter:
         while not stop.is_set():
             try:
                 close_old_connections()
-                self.write_once()
+                if self.write_once() < BATCH:
+                    stop.wait(GATHER_S)
             except (redis.RedisError, DatabaseError, OSError) as error:
                 logger.warning("Verdicts wait in Redis, they could not be stored: %s", error)
                 connection.close()
