@@ -61,8 +61,8 @@ async def never_read(product: Product, clients: int) -> report.Row:
     first, *others = tokens(product, clients + 1)
     good = await connect(product.port, first)
     await subscribe(good, STREAM)
-    for token in others:
-        await mute(product.port, token)
+    # Kept: nothing else refers to a transport that reads nothing, and it would be closed.
+    muted = [await mute(product.port, token) for token in others]
     peak, start, count = Peak(gateway(product)), time.perf_counter() + LEAD_S, int(PER_S * FOR_S)
     watching = asyncio.create_task(peak.watch())
     writer = publishing.process(redis_url(product), PER_S, count, start, TEXT)
@@ -71,6 +71,8 @@ async def never_read(product: Product, clients: int) -> report.Row:
         await asyncio.sleep(0.05)
     watching.cancel()
     await asyncio.to_thread(writer.wait)
+    for each in muted:
+        each.transport.abort()
     return _never_read_row(peak.grown / clients / MIB, gone, good, count, product)
 
 
