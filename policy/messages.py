@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from inference.types import Scores
@@ -35,7 +35,21 @@ class Message:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return asdict(self)
+        return {
+            "id": self.id,
+            "site": self.site,
+            "stream": self.stream,
+            "author": {
+                "id": self.author.id,
+                "name": self.author.name,
+                "kind": self.author.kind,
+            },
+            "session": self.session,
+            "ref": self.ref,
+            "text": self.text,
+            "accepted_ms": self.accepted_ms,
+            "deadline_ms": self.deadline_ms,
+        }
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Message":

@@ -1,9 +1,9 @@
 """Stored messages: the truth about what still has to be decided."""
 
-import json
 from collections.abc import Sequence
 from typing import cast
 
+import orjson
 import redis
 
 from policy import keys
@@ -49,7 +49,7 @@ class MessageStore:
         for id in ids:
             pipeline.hmget(keys.message(id), ["body", "verdict"])
         rows = cast(list[tuple[str | None, str | None]], pipeline.execute())
-        return [Message.from_json(json.loads(body)) for body, done in rows if body and not done]
+        return [Message.from_json(orjson.loads(body)) for body, done in rows if body and not done]
 
     def claim_orphans(self, limit: int = 256) -> list[Message]:
         """Messages that nobody vouches for any more; the caller now does."""

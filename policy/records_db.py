@@ -4,13 +4,13 @@ The decision script leaves a record of every verdict in a Redis Stream. It stays
 row is committed, so a database that is locked or gone loses nothing: writing resumes with it.
 """
 
-import json
 import logging
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import orjson
 import redis
 from django.db import DatabaseError, close_old_connections, connection
 
@@ -31,6 +31,8 @@ ADOPT_AFTER_MS = 30_000
 logger = logging.getLogger(__name__)
 
 Entries = list[tuple[str, dict[str, str]]]
+Record = dict[str, Any]
+"""What `policy.verdicts.record` wrote of a verdict, with its `offset` in the stream."""
 
 
 class RecordWriter:
@@ -57,8 +59,9 @@ class RecordWriter:
         """Stores one batch and returns its size; raises what Redis or the database raises."""
         entries = self._take(block_ms)
         if entries:
-            store(fields for _, fields in entries)
-            self._ask_why(fields["record"] for _, fields in entries)
+            records = [_record(fields) for _, fields in entries]
+            store(records)
+            self._ask_why(records)
             ids = [id for id, _ in entries]
             pipeline = self._client.pipeline()
             pipeline.xack(OUTBOX, OUTBOX_GROUP, *ids)
@@ -66,9 +69,9 @@ class RecordWriter:
             pipeline.execute()
         return len(entries)
 
-    def _ask_why(self, records: Iterable[str]) -> None:
+    def _ask_why(self, records: Iterable[Record]) -> None:
         # After the rows are there, for the answers go into them.
-        dropped = self._questions.ask(filter(None, map(question_of, map(json.loads, records))))
+        dropped = self._questions.ask(filter(None, map(question_of, records)))
         metrics.DROPS.labels(reason="unexplained").inc(dropped)
 
     def _take(self, block_ms: int) -> Entries:
@@ -93,7 +96,7 @@ class RecordWriter:
         return cast(Entries, found[0][1] if found else [])
 
 
-def store(records: Iterable[Mapping[str, str]]) -> None:
+def store(records: Iterable[Record]) -> None:
     """Inserts or updates one row per message; the last record of a message wins.
 
     The words named in a row stay: whoever names them writes them.
@@ -111,10 +114,14 @@ def store(records: Iterable[Mapping[str, str]]) -> None:
     )
 
 
-def _row(record: Mapping[str, str]) -> VerdictRecord:
+def _record(fields: Mapping[str, str]) -> Record:
     # PostgreSQL cannot store NUL in a text.
-    found = json.loads(record["record"].replace("\\u0000", "\ufffd"))
-    message, verdict = found["message"], found["verdict"]
+    found: Record = orjson.loads(fields["record"].replace("\\u0000", "\ufffd"))
+    return found | {"offset": int(fields["offset"]) if fields["offset"] else None}
+
+
+def _row(record: Record) -> VerdictRecord:
+    message, verdict = record["message"], record["verdict"]
     return VerdictRecord(
         id=message["id"],
         site=message["site"],
@@ -133,7 +140,7 @@ def _row(record: Mapping[str, str]) -> VerdictRecord:
         scores=verdict["scores"],
         models_used=verdict["models"],
         failures=verdict["failures"],
-        offset=int(record["offset"]) if record["offset"] else None,
+        offset=record["offset"],
     )
 
 

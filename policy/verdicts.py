@@ -67,10 +67,10 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def record(verdict: Verdict) -> Mapping[str, Any]:
-    """What the database gets to know of a verdict."""
+def record(verdict: Verdict, stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the database gets to know of a verdict; `stored` is what `as_json` gave for it."""
     return {
         "message": verdict.message.as_json(),
-        "verdict": as_json(verdict),
+        "verdict": stored or as_json(verdict),
         "targets": [astuple(target) for target in targets(verdict.decision)],
     }

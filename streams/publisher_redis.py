@@ -131,8 +131,8 @@ class RedisPublisher:
 
     def note(self, verdict: Verdict) -> None:
         """See `policy.verdicts.Publisher`."""
-        record = {"record": dumps(verdicts.record(verdict)), "offset": ""}
-        self._client.xadd(policy_keys.OUTBOX, record)  # type: ignore[arg-type]
+        record = {"record": dumps(verdicts.record(verdict))}
+        self._client.xadd(policy_keys.OUTBOX, {**record, "offset": ""})
 
     def overrule(self, verdict: Verdict) -> None:
         """A person's decision: publishes what was held before, removes what was published."""
@@ -195,7 +195,7 @@ class RedisPublisher:
             "tail": tail,
             "moderator_head": moderator_head,
             "moderator_tail": moderator_tail,
-            "record": dumps(verdicts.record(verdict)),
+            "record": dumps(verdicts.record(verdict, stored)),
             "epoch": secrets.token_hex(6),
             "frames": frames,
             "seconds": seconds,

@@ -1,9 +1,10 @@
 """What clients see of a verdict: the author's view, the moderator's view, and the message."""
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
 
 from policy.messages import Message
 
@@ -18,8 +19,8 @@ def rfc3339(ms: int) -> str:
 
 
 def dumps(frame: Mapping[str, Any]) -> str:
-    """A frame as compact JSON."""
-    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+    """A frame as compact JSON; raises orjson.JSONEncodeError for what JSON cannot say."""
+    return orjson.dumps(frame).decode()
 
 
 def verdict_frame(ref: str, id: str, stored: Stored, *, moderator: bool) -> dict[str, Any]:
