@@ -1,8 +1,8 @@
-"""Trains the small chat model: general dialogues first, then our own among them.
+"""Trains the small chat model: some layers of a larger one, which it follows, then on its own.
 
-`--stage general` learns from public dialogues at full rate; `--stage manner` goes on from there
-with our own dialogues, counts a person's side little, and lets the rate fall to zero; `--stage
-finish` ends it with our own dialogues mostly.
+`--stage follow` begins with the guide's words and some of its layers, and learns to answer as the
+guide does; `--stage manner` goes on from there with our own dialogues mostly, counts a person's
+side little, and lets the rate fall to zero.
 """
 
 from __future__ import annotations
@@ -12,26 +12,32 @@ import math
 import os
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 from torch import distributed
 
 from training.chat_batches import batches
 from training.chat_sources import Dialogue, load
-from training.chat_tokens import encode, train_tokenizer
-from training.chat_words import words_from
+from training.chat_tokens import encode
 from training.decoder import Decoder
-from training.decoder_fit import Batch, Plan, fit, loss_of, worker, workers
+from training.decoder_fit import Batch, Guide, Plan, fit, loss_of, worker, workers
 from training.decoder_graph import Shape
-from training.dialogues.compose import Writer, system
+from training.dialogues.compose import Writer, prompts
 from training.holdout import is_validation
 
-SHAPE = Shape(layers=6, width=384, heads=6, kv_heads=2, wide=1152, vocab=8000, context=512)
-TOKENS = 4096
+GUIDE = Shape(
+    layers=30, width=576, heads=9, kv_heads=3, wide=1536, vocab=8000, context=512, base=100_000.0
+)
+"""The larger model, whose words have been thinned out."""
+
+LAYERS = (0, 1, 2, 8, 11, 21, 27, 29)
+"""The guide's layers with which ours begin: dropping others, one by one, did least harm."""
+
+SHAPE = replace(GUIDE, layers=len(LAYERS))
+TOKENS = 2048
 """Tokens of a batch, of all processes together."""
 
 SHARES = {"self_dialogue": 0.25, "sgd_dialogues": 0.1}
@@ -54,9 +60,8 @@ class Stage:
 
 
 STAGES = {
-    "general": Stage(own=0, person=1.0, length=256, cool_from=1.0),
-    "manner": Stage(own=24_000, person=0.25, length=384, cool_from=0.35, public=1.0),
-    "finish": Stage(own=24_000, person=0.1, length=256, cool_from=0.35, public=0.2),
+    "follow": Stage(own=6_000, person=1.0, length=256, cool_from=1.0, public=0.7),
+    "manner": Stage(own=24_000, person=0.3, length=256, cool_from=0.2, public=0.6),
 }
 
 
@@ -67,32 +72,33 @@ def main() -> None:
         distributed.init_process_group("gloo")
     asked.out.mkdir(parents=True, exist_ok=True)
     learnt, kept = split(load(asked.dialogues))
-    tokenizer = _tokenizer(asked, learnt)
+    tokenizer = Tokenizer.from_file(str(asked.tokenizer))
     torch.manual_seed(asked.seed)
     network = Decoder(SHAPE)
-    if asked.encoder:
-        begin_words(network, tokenizer, asked.encoder, asked.seed)
+    guide = guided(network, asked.guide) if asked.guide else None
     if asked.start:
         network.load_state_dict(torch.load(asked.start, weights_only=True))
     stage = STAGES[asked.stage]
-    plan = Plan(asked.minutes, asked.threads, asked.seed, cool_from=stage.cool_from)
-    source = endless(tokenizer, learnt, Writer(asked.data), stage, asked.seed + 1_000 * worker())
-    fit(network, source, plan, asked.out / "state.pt")
+    plan = Plan(asked.minutes, asked.threads, asked.seed, asked.rate, cool_from=stage.cool_from)
+    source = endless(tokenizer, learnt, Writer(), stage, asked.seed + 1_000 * worker())
+    fit(network, source, plan, asked.out / "state.pt", guide)
     if worker() == 0:
         torch.save(network.state_dict(), asked.out / "network.pt")
         print("public:", measure(network, tokenizer, kept[: asked.measured], 1.0))
-        new = Writer(asked.data).write(asked.measured, asked.seed + 500)
+        new = Writer().write(asked.measured, asked.seed + 500)
         print("ours, the assistant's side:", measure(network, tokenizer, new, 0.0))
 
 
-def begin_words(network: Decoder, tokenizer: Tokenizer, encoder: Path, seed: int) -> None:
-    """Give the table of words the encoder's values."""
-    known = load_file(encoder / "model.safetensors")["embeddings.word_embeddings.weight"]
-    pieces = (encoder / "vocab.txt").read_text(encoding="utf-8").splitlines()
-    vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    table = words_from(known.astype("float32"), vocabulary, tokenizer, seed)
-    with torch.no_grad():
-        network.words.weight.copy_(torch.from_numpy(table))
+def guided(network: Decoder, path: Path) -> Guide:
+    """Give ours its first values; each layer is to end where the guide's next one begins."""
+    larger = Decoder(GUIDE)
+    larger.load_state_dict(torch.load(path, weights_only=True))
+    network.words.load_state_dict(larger.words.state_dict())
+    network.final_norm.load_state_dict(larger.final_norm.state_dict())
+    for ours, number in zip(network.layers, LAYERS, strict=True):
+        ours.load_state_dict(larger.layers[number].state_dict())
+    ends = (*(number - 1 for number in LAYERS[1:]), GUIDE.layers - 1)
+    return Guide(larger.bfloat16(), ends)
 
 
 def split(dialogues: Sequence[Dialogue]) -> tuple[list[Dialogue], list[Dialogue]]:
@@ -130,7 +136,7 @@ def dressed(dialogue: Dialogue, dice: random.Random) -> Dialogue:
     turns = dialogue.turns
     if dialogue.source == "self_dialogue" and dice.random() < 0.5:
         turns = turns[1:]
-    prompt = system(dice) if dice.random() < 0.3 else ""
+    prompt = dice.choice(prompts()) if dice.random() < 0.3 else ""
     return Dialogue(turns, dialogue.source, prompt)
 
 
@@ -150,24 +156,15 @@ def measure(
     return {"perplexity": perplexity, "bits_per_byte": summed / size / math.log(2.0)}
 
 
-def _tokenizer(asked: argparse.Namespace, learnt: Sequence[Dialogue]) -> Tokenizer:
-    path = asked.tokenizer
-    if not path.exists():
-        own = Writer(asked.data).write(10_000, asked.seed)
-        texts = (turn for each in (*learnt, *own) for turn in each.turns)
-        train_tokenizer(texts, SHAPE.vocab).save(str(path))
-    return Tokenizer.from_file(str(path))
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
-    parser.add_argument("--data", type=Path, required=True, help="folder of public sets")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="made where it is missing")
-    parser.add_argument("--stage", choices=STAGES, default="general")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="what chat_start wrote")
+    parser.add_argument("--stage", choices=STAGES, default="follow")
     parser.add_argument("--start", type=Path, help="network.pt of the stage before")
-    parser.add_argument("--encoder", type=Path, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("--guide", type=Path, help="the larger network, of chat_start")
+    parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=17)

@@ -129,7 +129,7 @@ def _digest(path: Path) -> str:
 def _sample(asked: argparse.Namespace) -> list[tuple[int, ...]]:
     """Dialogues that training has not seen: a few to compare on, then those that choose ranges."""
     kept = split(load(asked.dialogues))[1][: SAMPLE + OBSERVED // 2]
-    kept += Writer(asked.data).write(OBSERVED // 2, seed=1)
+    kept += Writer().write(OBSERVED // 2, seed=1)
     tokenizer = Tokenizer.from_file(str(asked.tokenizer))
     return [piece.tokens for piece in encode(tokenizer, kept, 1.0, SHAPE.context // 2)]
 
@@ -139,7 +139,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder of the finished run")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
-    parser.add_argument("--data", type=Path, required=True, help="folder of public sets")
     parser.add_argument("--folder", type=Path, required=True, help="model folder to write")
     parser.add_argument("--version", default="1.0.0")
     return parser.parse_args()

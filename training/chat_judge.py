@@ -80,7 +80,7 @@ def runs(text: str) -> list[tuple[str, ...]]:
 def _texts(asked: argparse.Namespace) -> Iterable[str]:
     for dialogue in load(asked.dialogues):
         yield from dialogue.turns
-    for dialogue in Writer(asked.data).write(OWN, asked.seed):
+    for dialogue in Writer().write(OWN, asked.seed):
         yield from dialogue.turns
 
 
@@ -88,7 +88,6 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="model folder to judge")
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
-    parser.add_argument("--data", type=Path, required=True, help="folder of public sets")
     parser.add_argument("--seed", type=int, default=23, help="seed of a stage with our dialogues")
     parser.add_argument("--temperature", type=float, default=TEMPERATURE)
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""Dialogues as tokens: a byte-level tokenizer, the chat template, and rows without waste."""
+"""Dialogues as tokens: the chat template, and rows without waste."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
 from training.chat_sources import Dialogue
 from training.decoder_random import MARKS
@@ -30,21 +30,6 @@ class Piece:
 
     tokens: tuple[int, ...]
     weights: tuple[float, ...]
-
-
-def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
-    """A byte-level tokenizer in which the marks have the first numbers."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab,
-        special_tokens=[AddedToken(mark, special=True) for mark in MARKS],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
 
 
 def encode(

@@ -10,7 +10,7 @@ from training.decoder_graph import EPSILON, Array, Shape, rotations
 
 
 class Layer(nn.Module):
-    """Attention, then a feed-forward step with squared ReLU (So et al., Primer, 2021)."""
+    """Attention, then a gated feed-forward step (SwiGLU; Shazeer, 2020)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -20,14 +20,14 @@ class Layer(nn.Module):
         self.attend = nn.Linear(shape.width, packed, bias=False)
         self.attended = nn.Linear(shape.width, shape.width, bias=False)
         self.widen_norm = nn.RMSNorm(shape.width, EPSILON)
-        self.widen = nn.Linear(shape.width, shape.wide, bias=False)
+        self.widen = nn.Linear(shape.width, 2 * shape.wide, bias=False)
         self.narrow = nn.Linear(shape.wide, shape.width, bias=False)
 
     def forward(self, states: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         """States [batch, length, width]; mask [batch, 1, length, length], true where seen."""
         states = states + self.attended(self._mix(self.attend_norm(states), turn, mask))
-        wide = functional.relu(self.widen(self.widen_norm(states))).square()
-        return states + self.narrow(wide)
+        gate, wide = self.widen(self.widen_norm(states)).chunk(2, dim=-1)
+        return states + self.narrow(functional.silu(gate) * wide)
 
     def _mix(self, normed: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
         size = self.shape
@@ -66,14 +66,20 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor, dialogues: Tensor) -> Tensor:
         """Final states [batch, length, width] of tokens that see their own dialogue only."""
+        return self.final_norm(self.trace(tokens, dialogues)[-1])
+
+    def trace(self, tokens: Tensor, dialogues: Tensor) -> list[Tensor]:
+        """The states after each layer."""
         length = tokens.shape[1]
         same = dialogues[:, None, :, None] == dialogues[:, None, None, :]
         mask = same & torch.ones(length, length, dtype=torch.bool).tril()
         turn = (self.cosines[:length], self.sines[:length])
         states = self.words(tokens)
+        found = []
         for layer in self.layers:
             states = layer(states, turn, mask)
-        return self.final_norm(states)
+            found.append(states)
+        return found
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores of every token of the vocabulary."""

@@ -1,15 +1,14 @@
-"""Teaches a decoder with Muon for matrices and Adam for the rest, until the time is up.
+"""Teaches a decoder, until the time is up: next tokens, and what a larger one makes of them.
 
-Muon makes each matrix's momentum orthogonal before it is applied: K. Jordan et al., "Muon: An
-optimizer for hidden layers in neural networks" (2024); J. Liu et al., "Muon is scalable for LLM
-training" (2025).
+A guide's answers and its states between layers tell far more than the next token does: V. Sanh et
+al., "DistilBERT" (2019); X. Jiao et al., "TinyBERT" (2019).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,6 @@ Batch = tuple[Tensor, Tensor, Tensor]
 PIECE = 1024
 """Tokens whose loss is worked out together."""
 
-COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the Newton-Schulz step that brings singular values close to one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -36,32 +32,11 @@ class Plan:
     minutes: float
     threads: int = 1
     seed: int = 17
-    matrix_rate: float = 0.02
-    rate: float = 0.0015
+    rate: float = 5e-4
     warm_up: float = 0.02
     cool_from: float = 0.0
-    pieces: int = 1
+    steepest: float = 1.0
     save_every: int = 50
-
-
-class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, made orthogonal; for matrices only."""
-
-    def __init__(self, matrices: list[Tensor], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(matrices, {"lr": lr, "momentum": momentum})
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Apply one step from the gradients."""
-        for group in self.param_groups:
-            for number, weight in enumerate(group["params"]):
-                kept = self.state[weight].setdefault("momentum", torch.zeros_like(weight))
-                kept.lerp_(weight.grad, 1.0 - group["momentum"])
-                if number % workers() == worker():
-                    ahead = weight.grad.lerp(kept, group["momentum"])
-                    stretch = max(1.0, weight.shape[0] / weight.shape[1]) ** 0.5
-                    weight.add_(orthogonal(ahead), alpha=-group["lr"] * stretch)
-                share(weight, number % workers())
 
 
 def workers() -> int:
@@ -74,12 +49,6 @@ def worker() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def share(weight: Tensor, source: int) -> None:
-    """Take a weight from the process that has worked it out."""
-    if workers() > 1:
-        distributed.broadcast(weight, source)
-
-
 def agree(network: Decoder, spent: float) -> float:
     """Average the gradients of all processes; returns the longest time that one has spent."""
     if workers() == 1:
@@ -90,28 +59,6 @@ def agree(network: Decoder, spent: float) -> float:
     clock = torch.tensor([spent], dtype=torch.float64)
     distributed.all_reduce(clock, distributed.ReduceOp.MAX)
     return float(clock)
-
-
-def orthogonal(matrix: Tensor, steps: int = 5) -> Tensor:
-    """The matrix with its singular values brought close to one, by Newton-Schulz steps."""
-    one, two, three = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    found = (matrix.T if tall else matrix).bfloat16()
-    found = found / (found.norm() + 1e-7)
-    for _ in range(steps):
-        square = found @ found.T
-        square = torch.addmm(square, square, square, beta=two, alpha=three)
-        found = torch.addmm(found, square, found, beta=one)
-    return (found.T if tall else found).to(matrix.dtype)
-
-
-def optimisers(network: Decoder, plan: Plan) -> dict[str, torch.optim.Optimizer]:
-    """Muon for the layers' matrices, Adam for words and norms."""
-    named = list(network.named_parameters())
-    matrices = [value for name, value in named if value.ndim == 2 and name != "words.weight"]
-    others = [value for name, value in named if value.ndim != 2 or name == "words.weight"]
-    adam = torch.optim.Adam(others, lr=plan.rate, betas=(0.9, 0.95), fused=True)
-    return {"matrices": Muon(matrices, plan.matrix_rate), "others": adam}
 
 
 def pace(share: float, plan: Plan) -> float:
@@ -132,21 +79,20 @@ class NextTokens(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        context: Any, states: Tensor, words: Tensor, wanted: Tensor, weights: Tensor
+        context: Any, states: Tensor, words: Tensor, told: Told
     ) -> Tensor:
-        """States [tokens, width], words [vocabulary, width], wanted and weights [tokens]."""
+        """States [tokens, width] and words [vocabulary, width]."""
         table = words.detach().bfloat16()
         summed = states.new_zeros((), dtype=torch.float32)
         to_states = torch.empty_like(states, dtype=torch.bfloat16)
         to_words = torch.zeros_like(table, dtype=torch.float32)
-        for part in torch.arange(len(wanted)).split(PIECE):
+        for part in torch.arange(len(told.following)).split(PIECE):
             here = slice(int(part[0]), int(part[-1]) + 1)
             near = states[here].detach().bfloat16()
-            slope = (near @ table.T).float().log_softmax(dim=-1)
-            right = wanted[here, None]
-            summed -= (slope.gather(1, right)[:, 0] * weights[here]).sum()
-            slope = slope.exp_().scatter_add_(1, right, slope.new_full(right.shape, -1.0))
-            steep = slope.mul_(weights[here, None]).bfloat16()
+            likely = (near @ table.T).float().log_softmax(dim=-1)
+            goal, heavy = told.goal(here), told.weights[here, None]
+            summed -= (goal * likely * heavy).sum()
+            steep = likely.exp_().sub_(goal).mul_(heavy).bfloat16()
             to_states[here] = steep @ table
             to_words += steep.T @ near
         context.save_for_backward(to_states, to_words)
@@ -156,84 +102,133 @@ class NextTokens(torch.autograd.Function):
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients kept on the way forward."""
         to_states, to_words = context.saved_tensors
-        return to_states * slopes[0], to_words * slopes[0], None, None
+        return to_states * slopes[0], to_words * slopes[0], None
 
 
-def loss_of(network: Decoder, batch: Batch) -> tuple[Tensor, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What each next token should be: the one that came, as far as no guide says otherwise.
+
+    Following tokens and their weights [tokens]; a guide's states [tokens, width] and its table of
+    words count for `share`.
+    """
+
+    following: Tensor
+    weights: Tensor
+    vocab: int
+    states: Tensor | None = None
+    words: Tensor | None = None
+    share: float = 0.0
+
+    def goal(self, here: slice) -> Tensor:
+        """Probabilities [tokens, vocabulary] of a piece of the tokens."""
+        wanted = self.following[here]
+        if self.states is None or self.words is None:
+            goal = torch.zeros(len(wanted), self.vocab)
+        else:
+            near = self.states[here].bfloat16() @ self.words.detach().bfloat16().T
+            goal = near.float().softmax(dim=-1).mul_(self.share)
+        known = goal.new_full((len(wanted), 1), 1.0 - self.share)
+        return goal.scatter_add_(1, wanted[:, None], known)
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """A larger decoder that a smaller one follows.
+
+    After its layer `ends[n]` the guide's states are what ours should be after our layer n.
+    """
+
+    network: Decoder
+    ends: tuple[int, ...]
+    share: float = 0.5
+
+
+def loss_of(network: Decoder, batch: Batch, guide: Guide | None = None) -> tuple[Tensor, Tensor]:
     """The summed weighted loss of next tokens, and the summed weights."""
     tokens, weights, dialogues = batch
+    tokens, following, dialogues = tokens[:, :-1], tokens[:, 1:], dialogues[:, :-1]
+    wanted, far = weights[:, 1:] > 0, torch.zeros(())
+    told = Told(following[wanted], weights[:, 1:][wanted], network.shape.vocab)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        states = network(tokens[:, :-1], dialogues[:, :-1])
-    wanted = weights[:, 1:] > 0
-    heavy = weights[:, 1:][wanted]
-    following = tokens[:, 1:][wanted]
-    summed: Tensor = NextTokens.apply(states[wanted], network.words.weight, following, heavy)  # type: ignore[no-untyped-call]
-    return summed, heavy.sum()
+        found = network.trace(tokens, dialogues)
+        states = network.final_norm(found[-1])
+        if guide:
+            shown, last = _shown(guide, tokens, dialogues)
+            told = replace(
+                told, states=last[wanted], words=guide.network.words.weight, share=guide.share
+            )
+            real = dialogues >= 0
+            far = torch.stack([_far(*pair, real) for pair in zip(found, shown, strict=True)]).sum()
+    summed: Tensor = NextTokens.apply(  # type: ignore[no-untyped-call]
+        states[wanted], network.words.weight, told
+    )
+    return summed + far * told.weights.sum(), told.weights.sum()
 
 
-def fit(network: Decoder, batches: Iterator[Batch], plan: Plan, state: Path) -> None:
+def _shown(guide: Guide, tokens: Tensor, dialogues: Tensor) -> tuple[list[Tensor], Tensor]:
+    """The guide's states where ours should be, and its last ones."""
+    with torch.no_grad():
+        found = guide.network.trace(tokens, dialogues)
+        return [found[end] for end in guide.ends], guide.network.final_norm(found[-1])
+
+
+def _far(ours: Tensor, theirs: Tensor, real: Tensor) -> Tensor:
+    """The mean squared distance of states, as a share of each one's square."""
+    theirs = theirs[real].float()
+    apart = (ours[real].float() - theirs).square().sum(dim=-1)
+    return (apart / theirs.square().sum(dim=-1)).mean()
+
+
+def fit(
+    network: Decoder,
+    batches: Iterator[Batch],
+    plan: Plan,
+    state: Path,
+    guide: Guide | None = None,
+) -> None:
     """Learn until the minutes are over; goes on from `state` where it exists."""
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
-    tools = optimisers(network, plan)
-    step, spent = _resume(network, tools, state)
+    tool = torch.optim.Adam(network.parameters(), lr=plan.rate, betas=(0.9, 0.95), fused=True)
+    step, spent = _resume(network, tool, state)
     network.train()
     began = time.monotonic() - spent
     bar = tqdm(initial=step, unit="step", mininterval=10.0)
     while spent < plan.minutes * 60.0:
         factor = pace(spent / (plan.minutes * 60.0), plan)
-        tools["matrices"].param_groups[0]["lr"] = plan.matrix_rate * factor
-        tools["others"].param_groups[0]["lr"] = plan.rate * factor
-        value = _learn(network, batches, plan.pieces)
+        tool.param_groups[0]["lr"] = plan.rate * factor
+        summed, weight = loss_of(network, next(batches), guide)
+        (summed / weight).backward()  # type: ignore[no-untyped-call]
         spent = agree(network, time.monotonic() - began)
-        _apply(network, tools)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), plan.steepest)
+        tool.step()
+        tool.zero_grad(set_to_none=True)
         step += 1
-        bar.set_postfix(loss=f"{value:.4f}", pace=f"{factor:.2f}", refresh=False)
+        loss = float(summed.detach() / weight)
+        bar.set_postfix(loss=f"{loss:.4f}", pace=f"{factor:.2f}", refresh=False)
         bar.update()
         if step % plan.save_every == 0 and worker() == 0:
-            _save(network, tools, (step, spent), state)
+            _save(network, tool, (step, spent), state)
     bar.close()
     if worker() == 0:
-        _save(network, tools, (step, spent), state)
-
-
-def _learn(network: Decoder, batches: Iterator[Batch], pieces: int) -> float:
-    total = 0.0
-    for _ in range(pieces):
-        summed, weight = loss_of(network, next(batches))
-        mean = summed / weight / pieces
-        mean.backward()  # type: ignore[no-untyped-call]
-        total += float(mean.detach())
-    return total
-
-
-def _apply(network: Decoder, tools: Mapping[str, torch.optim.Optimizer]) -> None:
-    torch.nn.utils.clip_grad_norm_(network.words.parameters(), 1.0)
-    for each in tools.values():
-        each.step()
-        each.zero_grad(set_to_none=True)
+        _save(network, tool, (step, spent), state)
 
 
 def _save(
-    network: Decoder,
-    tools: Mapping[str, torch.optim.Optimizer],
-    done: tuple[int, float],
-    state: Path,
+    network: Decoder, tool: torch.optim.Optimizer, done: tuple[int, float], state: Path
 ) -> None:
     fresh = state.with_suffix(".new")
-    kept = {name: tool.state_dict() for name, tool in tools.items()}
-    torch.save({"network": network.state_dict(), "tools": kept, "done": done}, fresh)
+    kept = {"network": network.state_dict(), "tool": tool.state_dict(), "done": done}
+    torch.save(kept, fresh)
     fresh.replace(state)
 
 
-def _resume(
-    network: Decoder, tools: Mapping[str, torch.optim.Optimizer], state: Path
-) -> tuple[int, float]:
+def _resume(network: Decoder, tool: torch.optim.Optimizer, state: Path) -> tuple[int, float]:
     if not state.exists():
         return 0, 0.0
     saved = torch.load(state, weights_only=True)
     network.load_state_dict(saved["network"])
-    for name, tool in tools.items():
-        tool.load_state_dict(saved["tools"][name])
+    tool.load_state_dict(saved["tool"])
     step, spent = saved["done"]
     return int(step), float(spent)

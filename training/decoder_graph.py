@@ -14,7 +14,7 @@ New tokens may be padded (on the right) only where nothing is in the cache yet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ from onnx import TensorProto, helper
 from training.nodes import EXTENSIONS, OPSET, Nodes
 from training.small_maps import SmallMap, table_by_row
 
-EPSILON = 1e-6
+EPSILON = 1e-5
+TINY = 1e-9
 
 Array = NDArray[np.float32]
 Arrays = Mapping[str, Array]
@@ -33,7 +34,10 @@ Arrays = Mapping[str, Array]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The decoder's sizes; `wide` is the width inside the feed-forward step."""
+    """The decoder's sizes; `wide` is the width inside the feed-forward step.
+
+    `widen` gives twice as many: the gate's first, then what passes it.
+    """
 
     layers: int
     width: int
@@ -57,7 +61,7 @@ class Shape:
             "attend": (attend, self.width),
             "attended": (self.width, self.width),
             "widen_norm": (self.width,),
-            "widen": (self.wide, self.width),
+            "widen": (2 * self.wide, self.width),
             "narrow": (self.width, self.wide),
         }
         found: dict[str, tuple[int, ...]] = {"words.weight": (self.vocab, self.width)}
@@ -77,6 +81,12 @@ def rotations(shape: Shape) -> tuple[Array, Array]:
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
+def halves(weight: Array, shape: Shape) -> Array:
+    """Queries' or keys' weights for `rotations`, from those whose neighbours are rotated (GGUF)."""
+    pairs = weight.reshape(-1, shape.head_dim // 2, 2, weight.shape[1])
+    return pairs.swapaxes(1, 2).reshape(weight.shape)
+
+
 class Graph(Nodes):
     """A graph under construction; every method returns the name of what it computes."""
 
@@ -90,14 +100,30 @@ class Graph(Nodes):
     def linear(self, name: str, states: str) -> str:
         """A linear map without a shift, in bytes where a range is known.
 
-        Ranges are fixed, so a sequence's numbers do not depend on its neighbours.
+        Ranges are fixed, or each row's own, so that a sequence's numbers do not depend on its
+        neighbours.
         """
         self.taken[name] = states
         if name not in self.small:
             matrix = self.constant(self.weights[f"{name}.weight"].T)
             return self.node("MatMul", states, matrix)
         small = self.small[name]
-        return self.product(name, self.in_bytes(name, states, small), small)
+        if not small.by_row:
+            return self.product(name, self.in_bytes(name, states, small), small)
+        states = self.squeezed(name, states, small)
+        peak = self.node("ReduceMax", self.node("Abs", states), self.whole(-1))
+        peak = self.node("Max", peak, self.number(TINY))
+        unsqueezed = replace(small, squeeze=None)
+        taken = self.in_bytes(name, self.node("Div", states, peak), unsqueezed)
+        return self.node("Mul", self.product(name, taken, unsqueezed), peak)
+
+    def gated(self, pair: str) -> str:
+        """The second half of the last axis, as far as the first half's SiLU lets it pass."""
+        name = f"Split_{len(self.nodes)}"
+        halves = [f"{name}_gate", f"{name}_wide"]
+        self.nodes.append(helper.make_node("Split", [pair], halves, name, axis=-1, num_outputs=2))
+        gate = self.node("QuickGelu", halves[0], domain=EXTENSIONS, alpha=1.0)
+        return self.node("Mul", gate, halves[1])
 
     def words(self) -> str:
         """The rows of the table at `input_ids`, kept as bytes where other weights are."""
@@ -134,8 +160,7 @@ def build(
         mixed = _attend(graph, packed, shape, number, [lengths, total, *tables])
         mixed = graph.linear(f"{name}.attended", mixed)
         states, normed = _norm(graph, states, mixed, weights[f"{name}.widen_norm.weight"])
-        wide = graph.node("Relu", graph.linear(f"{name}.widen", normed))
-        outer = graph.linear(f"{name}.narrow", graph.node("Mul", wide, wide))
+        outer = graph.linear(f"{name}.narrow", graph.gated(graph.linear(f"{name}.widen", normed)))
         states, normed = _norm(graph, states, outer, weights[_next_norm(shape, number)])
     logits = graph.linear("words", _last(graph, normed))
     graph.taken["words"] = normed  # Of all tokens, though the logits need only the last.

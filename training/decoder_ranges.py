@@ -52,5 +52,7 @@ def small_maps(
     found = {}
     for name, parts in seen.items():
         own = name.removeprefix("taken.")
-        found[own] = small_map(np.concatenate(parts), weights[f"{own}.weight"].T, LEVELS)
+        weight = weights[f"{own}.weight"].T
+        by_row = own.endswith(".narrow")
+        found[own] = small_map(np.concatenate(parts), weight, LEVELS, by_row=by_row)
     return found

@@ -46,10 +46,15 @@ class Nodes:
 
     def in_bytes(self, name: str, states: str, small: SmallMap) -> str:
         """What flows into a map, as bytes in a range that is fixed."""
-        if small.squeeze is not None:
-            states = self.node("Mul", states, self.constant(1.0 / small.squeeze, f"{name}.squeeze"))
+        states = self.squeezed(name, states, small)
         zero = self.constant(np.array(small.zero, dtype=np.uint8))
         return self.node("QuantizeLinear", states, self.number(small.scale), zero)
+
+    def squeezed(self, name: str, states: str, small: SmallMap) -> str:
+        """What flows into a map, divided channel by channel where the map wants that."""
+        if small.squeeze is None:
+            return states
+        return self.node("Mul", states, self.constant(1.0 / small.squeeze, f"{name}.squeeze"))
 
     def product(self, name: str, taken: str, small: SmallMap, shift: Floats | None = None) -> str:
         """The product of bytes with the map's weights, and the shift where there is one."""

@@ -9,7 +9,7 @@ Language Models" (2022).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ LOOKED_AT = 1_500
 CLIPS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 """How much of the spread between channels moves from the inputs into the weights."""
+UNIT = (1 / 127, 128)
+"""Scale and zero of the bytes between minus one and one."""
 GOOD_ENOUGH = 4e-4
 """Squared error, as a share of the outputs', up to which inputs are taken as they are."""
 
@@ -31,7 +33,8 @@ class SmallMap:
     """A linear map in bytes.
 
     Inputs, divided by `squeeze` where there is one, become unsigned bytes with `scale` and `zero`;
-    the weights are `levels` (input × output) times `steps` (output).
+    the weights are `levels` (input × output) times `steps` (output). Where it goes `by_row`, each
+    row of inputs is divided by its largest value first, and the outputs multiplied by it.
     """
 
     scale: float
@@ -39,6 +42,7 @@ class SmallMap:
     levels: NDArray[np.int8]
     steps: Floats
     squeeze: Floats | None = None
+    by_row: bool = False
 
 
 def weights_by_column(weight: Floats, levels: int = 127) -> tuple[NDArray[np.int8], Floats]:
@@ -53,38 +57,46 @@ def table_by_row(table: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.round(table / scale).astype(np.int8), scale
 
 
-def small_map(inputs: Floats, weight: Floats, levels: int) -> SmallMap:
-    """The map whose outputs on these inputs (tokens × channels) are nearest to the exact ones."""
+def small_map(inputs: Floats, weight: Floats, levels: int, *, by_row: bool = False) -> SmallMap:
+    """The map whose outputs on these inputs (tokens × channels) are nearest to the exact ones.
+
+    By row, a few tokens whose values are a thousand times the others' cost these nothing.
+    """
     few = inputs[:: max(1, len(inputs) // LOOKED_AT)]
     exact = few @ weight
-    best = _plain(inputs, weight, levels)
+    best = _plain(inputs, weight, levels, by_row)
     least = _error(best, few, exact)
     if least > GOOD_ENOUGH:
-        for squeezed in _squeezed(inputs, weight, levels):
+        for squeezed in _squeezed(inputs, weight, levels, by_row):
             if (error := _error(squeezed, few, exact)) < least:
                 best, least = squeezed, error
     return best
 
 
-def _squeezed(inputs: Floats, weight: Floats, levels: int) -> Iterator[SmallMap]:
+def _squeezed(inputs: Floats, weight: Floats, levels: int, by_row: bool) -> Iterator[SmallMap]:
     tall = np.maximum(np.abs(inputs).max(axis=0), 1e-4)
     wide = np.maximum(np.abs(weight).max(axis=1), 1e-4)
     for strength in STRENGTHS:
         ratio = np.log(tall) * strength - np.log(wide) * (1.0 - strength)
         squeeze = np.exp(ratio - ratio.mean()).astype(np.float32)
-        plain = _plain(inputs / squeeze, weight * squeeze[:, None], levels)
-        yield SmallMap(plain.scale, plain.zero, plain.levels, plain.steps, squeeze)
+        plain = _plain(inputs / squeeze, weight * squeeze[:, None], levels, by_row)
+        yield replace(plain, squeeze=squeeze)
 
 
-def _plain(inputs: Floats, weight: Floats, levels: int) -> SmallMap:
-    return SmallMap(*best_range(inputs), *weights_by_column(weight, levels))
+def _plain(inputs: Floats, weight: Floats, levels: int, by_row: bool) -> SmallMap:
+    span = UNIT if by_row else best_range(inputs)
+    return SmallMap(*span, *weights_by_column(weight, levels), by_row=by_row)
 
 
 def _error(small: SmallMap, inputs: Floats, exact: Floats) -> float:
     values = inputs if small.squeeze is None else inputs / small.squeeze
-    steps = np.clip(np.round(values / small.scale) + small.zero, 0, 255) - small.zero
-    found = (steps * small.scale) @ (small.levels * small.steps)
-    return float(np.square(found - exact).mean() / max(np.square(exact).mean(), 1e-12))
+    peak = np.abs(values).max(axis=1, keepdims=True) + 1e-9 if small.by_row else 1.0
+    steps = np.clip(np.round(values / peak / small.scale) + small.zero, 0, 255) - small.zero
+    found = (steps * small.scale * peak) @ (small.levels * small.steps)
+    off, size = np.square(found - exact).mean(axis=1), np.square(exact).mean(axis=1)
+    if small.by_row:  # Else the rows with the largest values would decide for all.
+        return float((off / np.maximum(size, 1e-12)).mean())
+    return float(off.mean() / max(size.mean(), 1e-12))
 
 
 def best_range(inputs: Floats) -> tuple[float, int]:

@@ -1,46 +1,32 @@
 """Dialogues become tokens without waste, and ours keep the assistant's manner."""
 
+import json
 import random
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from training import chat_judge, chat_sources
+from training.chat_judge import JUDGED
 from training.chat_sources import Dialogue, alternating
-from training.chat_tokens import ASSISTANT, END, SYSTEM, USER, Piece, encode, rows, train_tokenizer
-from training.chat_words import words_from
+from training.chat_tokens import ASSISTANT, END, SYSTEM, USER, Piece, encode, rows
 from training.decoder_random import MARKS, byte_tokenizer
-from training.dialogues.compose import WEIGHTS, Topic, noisy, topics
-from training.dialogues.grammar import capitals, expand, lists
+from training.dialogues.compose import Step, Topic, Writer, noisy, prompts, read, topics
 from training.holdout import fingerprint
 
-FILES = tuple(name for name in WEIGHTS if name != "clinc")
-ALL_TOPICS = [topic for file in FILES for topic in topics(file)]
 CLAIMS = re.compile(
-    r"\b(we are open|we're open|open from|our office is|I am a person|I'm a person|I'm human"
-    r"|call us at|within \d+ days|free shipping)\b",
+    r"\b(our office is|I am a person|I'm a person|I'm human|call us at|I have refunded"
+    r"|as an AI language model)\b",
     re.IGNORECASE,
 )
 
 
 def tokenizer() -> Tokenizer:
     return byte_tokenizer(260)
-
-
-def answers() -> Iterator[str]:
-    """Many of the sentences that our assistant is taught."""
-    dice = random.Random(5)
-    texts = [text for topic in ALL_TOPICS for step in topic.steps for text in step.answers]
-    texts += [text for found in lists("answers.txt").values() for text in found]
-    for text in texts:
-        for _ in range(12):
-            yield capitals(expand(text, dice, {"myname": "Robin"}))
 
 
 def test_what_one_speaker_says_in_a_row_becomes_one_turn() -> None:
@@ -59,12 +45,6 @@ def test_dialogues_survive_a_file(tmp_path: Path) -> None:
     found = [Dialogue(("one", "zwei ü"), "x"), Dialogue(("three", "four", "five"), "y")]
     chat_sources.save(found, tmp_path / "dialogues.jsonl.gz")
     assert chat_sources.load(tmp_path / "dialogues.jsonl.gz") == found
-
-
-def test_marks_have_the_first_numbers_of_a_learnt_tokenizer() -> None:
-    found = train_tokenizer(["hello there, how are you?"] * 5, 300)
-    assert [found.token_to_id(mark) for mark in MARKS] == [SYSTEM, USER, ASSISTANT, END]
-    assert found.decode(found.encode("Ça va? 😀").ids) == "Ça va? 😀"
 
 
 def test_only_what_has_to_be_guessed_is_weighed() -> None:
@@ -100,56 +80,62 @@ def test_little_of_a_row_is_left_empty() -> None:
     assert sum(len(piece.tokens) for piece in pieces) / (256 * len(packed)) > 0.95
 
 
-def test_words_begin_as_kin_of_the_encoders_pieces() -> None:
-    ours = train_tokenizer(["hello world"] * 3, 280)
-    known = np.random.default_rng(1).standard_normal((4, 96)).astype(np.float32)
-    vocabulary = {"[UNK]": 0, "hello": 1, "wor": 2, "##ld": 3}
-    table = words_from(known, vocabulary, ours, seed=2)
-    centred = known - known.mean(axis=0)
-    hello = ours.encode("hello").ids
-    assert len(hello) == 1
-    assert np.corrcoef(table[hello[0]], centred[1])[0, 1] > 0.8
-    assert np.isfinite(table).all()
+def test_dialogues_repeat_with_their_seed() -> None:
+    writer = Writer()
+    assert writer.write(40, seed=3) == writer.write(40, seed=3)
+    assert writer.write(40, seed=3) != writer.write(40, seed=4)
 
 
-def test_choices_and_slots_are_filled() -> None:
-    slots: dict[str, str] = {}
-    found = expand("[a|a] {food} [b|b [c|c]] {food} , {food}", random.Random(1), slots)
-    value = slots["food"]
-    assert found in {f"a {value} b {value}, {value}", f"a {value} b c {value}, {value}"}
+def test_dialogues_alternate_and_some_have_a_system_prompt() -> None:
+    found = Writer().write(400, seed=1)
+    assert all(each.turns and len(each.turns) % 2 == 0 for each in found)
+    assert 0.3 < sum(bool(each.system) for each in found) / len(found) < 0.8
+    assert {each.system for each in found} > {*prompts()[:3], ""}
 
 
-def test_an_unknown_slot_is_refused() -> None:
-    with pytest.raises(KeyError):
-        expand("{nothing_of_this_name}", random.Random(1), {})
+def test_a_block_is_read_as_its_steps(tmp_path: Path) -> None:
+    file = tmp_path / "some.txt"
+    file.write_text("S: Be kind.\nU: a\nU: b: c\nA: d\nU: e\nA: f\nA: g\n \nU: h\nA: i\n")
+    first, second = read(file)
+    assert first == Topic(
+        "some.0", (Step(("a", "b: c"), ("d",)), Step(("e",), ("f", "g"))), "Be kind."
+    )
+    assert second == Topic("some.1", (Step(("h",), ("i",)),))
 
 
-def test_sentences_begin_with_capitals() -> None:
-    assert capitals("hi there! how are you? fine.") == "Hi there! How are you? Fine."
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("U: a\nB: b", "begins with S:, U: or A:"),
+        ("U: a\nA:", "begins with S:, U: or A:"),
+        ("A: a", "where something has to be said"),
+        ("U: a\nS: b\nA: c", "where something has to be said"),
+        ("U: a\nA: b\nU: c", "ends without an answer"),
+    ],
+)
+def test_a_malformed_block_is_named(tmp_path: Path, text: str, complaint: str) -> None:
+    file = tmp_path / "some.txt"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=rf"some\.0.*{complaint}"):
+        list(read(file))
 
 
-@pytest.mark.parametrize("topic", ALL_TOPICS, ids=lambda topic: topic.name)
-def test_every_topic_can_be_said_and_answered_in_several_ways(topic: Topic) -> None:
-    assert topic.steps
-    for step in topic.steps:
-        dice = random.Random(7)
-        slots = {"myname": "Robin"}
-        said = {expand(dice.choice(step.said), dice, dict(slots)) for _ in range(60)}
-        answered = {expand(dice.choice(step.answers), dice, dict(slots)) for _ in range(60)}
-        assert len(said) > 1
-        assert len(answered) > 3
-        assert not [text for text in said | answered if set("[]{}|") & set(text) or not text]
-
-
-def test_people_say_many_things() -> None:
-    said = {text for topic in ALL_TOPICS for step in topic.steps for text in step.said}
-    assert len(said) > 400
+def test_people_say_many_things_and_are_answered_in_many_ways() -> None:
+    steps = [step for topic in topics() for step in topic.steps]
+    assert len({text for step in steps for text in step.said}) > 5_000
+    assert len({text for step in steps for text in step.answers}) > 5_000
 
 
 def test_answers_are_short_and_claim_nothing() -> None:
-    found = list(answers())
+    found = [text for topic in topics() for step in topic.steps for text in step.answers]
     assert max(len(text.split()) for text in found) <= 45
     assert not [text for text in found if CLAIMS.search(text)]
+
+
+def test_no_prompt_that_is_judged_is_taught() -> None:
+    judged = {json.loads(line)["prompt"].lower() for line in JUDGED.read_text().splitlines()}
+    said = {text.lower() for topic in topics() for step in topic.steps for text in step.said}
+    assert not judged & said
 
 
 def test_a_person_is_misspelt_now_and_then_but_never_emptied() -> None:

@@ -19,9 +19,11 @@ def numbers(rows: int, columns: int, seed: int = 1) -> Floats:
 def outputs(small: SmallMap, inputs: Floats) -> Floats:
     """What the graph's operators compute."""
     values = inputs if small.squeeze is None else inputs / small.squeeze
+    peak = np.abs(values).max(axis=1, keepdims=True) if small.by_row else np.float32(1.0)
+    values = values / peak
     taken = np.clip(np.round(values / small.scale) + small.zero, 0, 255).astype(np.int64)
     summed = (taken - small.zero) @ small.levels.astype(np.int64)
-    found: Floats = (summed * small.scale * small.steps).astype(np.float32)
+    found: Floats = (summed * small.scale * small.steps * peak).astype(np.float32)
     return found
 
 
@@ -45,6 +47,15 @@ def test_large_channels_are_squeezed_and_cost_the_others_nothing() -> None:
     assert small.squeeze is not None
     assert small.squeeze[5] == small.squeeze.max()
     assert error(small, inputs, weight) < 2e-3
+
+
+def test_by_row_a_few_large_tokens_cost_the_others_nothing() -> None:
+    inputs, weight = numbers(400, 32), numbers(32, 16, seed=2)
+    inputs[::50] *= 1_000.0
+    small = small_map(inputs, weight, LEVELS, by_row=True)
+    others = np.delete(inputs, np.s_[::50], axis=0)
+    assert error(small, others, weight) < 1e-3
+    assert error(small_map(inputs, weight, LEVELS), others, weight) > 0.1
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100.0))
