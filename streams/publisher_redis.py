@@ -131,8 +131,8 @@ class RedisPublisher:
 
     def note(self, verdict: Verdict) -> None:
         """See `policy.verdicts.Publisher`."""
-        record = {"record": dumps(verdicts.record(verdict))}
-        self._client.xadd(policy_keys.OUTBOX, {**record, "offset": ""})
+        record = {"record": dumps(verdicts.record(verdict)), "offset": ""}
+        self._client.xadd(policy_keys.OUTBOX, record)  # type: ignore[arg-type]
 
     def overrule(self, verdict: Verdict) -> None:
         """A person's decision: publishes what was held before, removes what was published."""
