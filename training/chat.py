@@ -41,27 +41,27 @@ TOKENS = 2048
 """Tokens of a batch, of all processes together."""
 
 SHARES = {"self_dialogue": 0.25, "sgd_dialogues": 0.1}
-"""How much of each public set is read again in one epoch of the second stage."""
+"""How much of each public set is read in one epoch."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What a stage learns from in an epoch.
 
-    `own` dialogues of ours, and `public` times the shares of the public sets (all, where it is
-    None). A person's turns weigh `person`; the rate begins to fall after the share `cool_from`.
+    `own` dialogues of ours, and `public` times the shares of the public sets, in rows of `length`
+    tokens. A person's turns weigh `person`; the rate begins to fall after the share `cool_from`.
     """
 
     own: int
+    public: float
     person: float
     length: int
     cool_from: float
-    public: float | None = None
 
 
 STAGES = {
-    "follow": Stage(own=6_000, person=1.0, length=256, cool_from=1.0, public=0.7),
-    "manner": Stage(own=24_000, person=0.3, length=256, cool_from=0.2, public=0.6),
+    "follow": Stage(own=6_000, public=0.7, person=1.0, length=256, cool_from=1.0),
+    "manner": Stage(own=24_000, public=0.6, person=0.3, length=256, cool_from=0.2),
 }
 
 
@@ -115,8 +115,7 @@ def endless(
     epoch = seed
     while True:
         dice = random.Random(epoch)
-        chosen = list(public) if stage.public is None else lean(public, stage.public, dice)
-        chosen = [dressed(each, dice) for each in chosen]
+        chosen = [dressed(each, dice) for each in lean(public, stage.public, dice)]
         chosen += writer.write(stage.own, epoch)
         dice.shuffle(chosen)
         for at in range(0, len(chosen), 2_000):
@@ -127,7 +126,7 @@ def endless(
 
 
 def lean(public: Sequence[Dialogue], share: float, dice: random.Random) -> list[Dialogue]:
-    """The part of the public dialogues that one epoch of a later stage sees."""
+    """The part of the public dialogues that one epoch sees."""
     return [each for each in public if dice.random() < share * SHARES[each.source]]
 
 
