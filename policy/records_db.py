@@ -25,6 +25,9 @@ BLOCK_MS = 1_000
 GATHER_S = 0.2
 """How long records gather before they are written: one commit for each would keep the worker, which
 also judges, from its work."""
+PATIENCE_MS = 1_000
+"""How old a record is before a worker that judges writes it: until then others may, for whom
+writing takes no time from judging."""
 ADOPT_AFTER_MS = 30_000
 """A record that another writer took and did not finish in this time is taken over."""
 
@@ -36,11 +39,15 @@ Record = dict[str, Any]
 
 
 class RecordWriter:
-    """Moves records from Redis to the database, in batches."""
+    """Moves records from Redis to the database, in batches.
 
-    def __init__(self, client: redis.Redis, name: str) -> None:
+    A patient one leaves them to other writers as long as none of them is overdue.
+    """
+
+    def __init__(self, client: redis.Redis, name: str, *, patient: bool = False) -> None:
         self._client = client
         self._name = name
+        self._patient = patient
         self._questions = Questions(client, name)
 
     def run(self, stop: threading.Event) -> None:
@@ -48,12 +55,21 @@ class RecordWriter:
         while not stop.is_set():
             try:
                 close_old_connections()
-                if self.write_once() < BATCH:
+                if not self.is_wanted() or self.write_once() < BATCH:
                     stop.wait(GATHER_S)
             except (redis.RedisError, DatabaseError, OSError) as error:
                 logger.warning("Verdicts wait in Redis, they could not be stored: %s", error)
                 connection.close()
                 stop.wait(1)
+
+    def is_wanted(self) -> bool:
+        """Whether this writer's turn has come; raises redis.RedisError."""
+        if not self._patient:
+            return True
+        oldest = cast(Entries, self._client.xrange(OUTBOX, count=1))
+        seconds, micros = self._client.time()
+        due = seconds * 1_000 + micros // 1_000 - PATIENCE_MS
+        return bool(oldest) and int(oldest[0][0].partition("-")[0]) <= due
 
     def write_once(self, block_ms: int = BLOCK_MS) -> int:
         """Stores one batch and returns its size; raises what Redis or the database raises."""

@@ -27,10 +27,11 @@ _stop = threading.Event()
 
 
 @worker_ready.connect
-def start_writing(**_: Any) -> None:
-    """Starts the writer's thread; the main thread keeps judging."""
+def start_writing(sender: Any = None, **_: Any) -> None:
+    """Starts the writer's thread; where the main thread judges, it leaves the work to others."""
     client = connection_redis.client(settings.RTAI_REDIS_URL)
-    writer = RecordWriter(client, _name())
+    judges = workers_celery.serves(sender, workers_celery.QUEUE)
+    writer = RecordWriter(client, _name(), patient=judges)
     threading.Thread(target=writer.run, args=(_stop,), name="records", daemon=True).start()
 
 

@@ -98,6 +98,21 @@ def test_a_record_stays_until_the_database_took_it(
     assert VerdictRecord.objects.count() == 1
 
 
+def test_a_patient_writer_leaves_records_to_others_until_one_is_overdue(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = RecordWriter(valkey, "w", patient=True)
+    assert not patient.is_wanted()
+    leave(valkey, a_verdict())
+    assert not patient.is_wanted()
+    assert RecordWriter(valkey, "v").is_wanted()
+
+    monkeypatch.setattr(records_db, "PATIENCE_MS", 0)
+    assert patient.is_wanted()
+    assert patient.write_once(block_ms=10) == 1
+    assert not patient.is_wanted()
+
+
 def test_the_writer_goes_on_after_a_failure(
     valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
