@@ -254,5 +254,5 @@ def _model(graph: Graph, shape: Shape, watched: bool) -> onnx.ModelProto:
     body = helper.make_graph(graph.nodes, "continue", inputs, outputs, graph.constants)
     versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(EXTENSIONS, 1)]
     model = helper.make_model(body, opset_imports=versions, producer_name="training")
-    model.ir_version = 9
+    model.ir_version = 10
     return model

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime as ort
 
 from training.decoder_graph import Array, Arrays, Shape, build
-from training.small_maps import SmallMap, small_map
+from training.small_maps import Kind, SmallMap, small_map
 
 LEVELS = 63
 """Largest weight as a byte: sums then fit on processors without dot products of bytes."""
@@ -53,6 +53,6 @@ def small_maps(
     for name, parts in seen.items():
         own = name.removeprefix("taken.")
         weight = weights[f"{own}.weight"].T
-        by_row = own.endswith(".narrow")
-        found[own] = small_map(np.concatenate(parts), weight, LEVELS, by_row=by_row)
+        kind = Kind(LEVELS, by_row=own.endswith(".narrow"), four_bits=own != "words")
+        found[own] = small_map(np.concatenate(parts), weight, kind)
     return found

@@ -229,6 +229,6 @@ def _model(graph: Graph, labels: int) -> onnx.ModelProto:
     if graph.products is Products.BYTES:
         opsets.append(helper.make_opsetid(EXTENSIONS, 1))
     model = helper.make_model(body, opset_imports=opsets, producer_name="training")
-    model.ir_version = 9
+    model.ir_version = 10
     onnx.checker.check_model(model, full_check=True)
     return model

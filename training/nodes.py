@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
-from training.small_maps import Floats, SmallMap
+from training.small_maps import GROUP, Floats, SmallMap
 
-OPSET = 20
+OPSET = 21
 EXTENSIONS = "com.microsoft"
 """ONNX Runtime's own operators, among them a product of bytes with its scales and its shift."""
+
+
+def in_four_bits(digits: NDArray[np.int8]) -> bytes:
+    """Numbers from -8 to 7, two in a byte, the first in its lower half."""
+    halves = (digits.ravel() & 0x0F).astype(np.uint8)
+    return (halves[0::2] | (halves[1::2] << 4)).tobytes()
 
 
 class Nodes:
@@ -56,10 +62,27 @@ class Nodes:
             return states
         return self.node("Mul", states, self.constant(1.0 / small.squeeze, f"{name}.squeeze"))
 
+    def levels(self, name: str, small: SmallMap) -> str:
+        """A map's weights as bytes; the runtime puts those kept in four bits together once, when it
+        opens the file."""
+        if small.nibbles is None:
+            return self.constant(small.levels, f"{name}.levels")
+        shape, parts = small.nibbles.digits.shape, small.nibbles
+        packed = in_four_bits(parts.digits)
+        groups = (len(parts.times), GROUP, shape[1])
+        self.constants.append(
+            helper.make_tensor(f"{name}.digits", TensorProto.INT4, groups, packed, raw=True)
+        )
+        digits = self.node("Cast", f"{name}.digits", to=TensorProto.INT32)
+        times = self.constant(parts.times[:, None], f"{name}.times")
+        levels = self.node("Mul", digits, self.node("Cast", times, to=TensorProto.INT32))
+        levels = self.node("Cast", levels, to=TensorProto.INT8)
+        return self.node("Reshape", levels, self.whole(*shape))
+
     def product(self, name: str, taken: str, small: SmallMap, shift: Floats | None = None) -> str:
         """The product of bytes with the map's weights, and the shift where there is one."""
         parts = [
-            self.constant(small.levels, f"{name}.levels"),
+            self.levels(name, small),
             self.number(small.scale),
             self.constant(small.steps, f"{name}.steps"),
             self.constant(np.array(small.zero, dtype=np.uint8)),

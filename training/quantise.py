@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from training.encoder import Network
 from training.fit import pad
-from training.small_maps import Floats, SmallMap, small_map
+from training.small_maps import Floats, Kind, SmallMap, small_map
 
 
 def small_maps(
@@ -28,7 +28,7 @@ def small_maps(
         hook.remove()
     return {
         f"layers.{name}": small_map(
-            np.concatenate(seen[name]), each.weight.detach().numpy().T, levels
+            np.concatenate(seen[name]), each.weight.detach().numpy().T, Kind(levels)
         )
         for name, each in maps.items()
     }

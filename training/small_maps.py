@@ -22,6 +22,10 @@ LOOKED_AT = 1_500
 CLIPS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 """How much of the spread between channels moves from the inputs into the weights."""
+GROUP = 32
+"""Weights of an input's neighbours that share a multiplier where they are kept in four bits."""
+DIGIT = 7
+"""Largest number in four bits, its sign among them."""
 UNIT = (1 / 127, 128)
 """Scale and zero of the bytes between minus one and one."""
 GOOD_ENOUGH = 4e-4
@@ -34,7 +38,8 @@ class SmallMap:
 
     Inputs, divided by `squeeze` where there is one, become unsigned bytes with `scale` and `zero`;
     the weights are `levels` (input × output) times `steps` (output). Where it goes `by_row`, each
-    row of inputs is divided by its largest value first, and the outputs multiplied by it.
+    row of inputs is divided by its largest value first, and the outputs multiplied by it. Levels
+    that `nibbles` make up can be kept in four bits.
     """
 
     scale: float
@@ -43,6 +48,42 @@ class SmallMap:
     steps: Floats
     squeeze: Floats | None = None
     by_row: bool = False
+    nibbles: Nibbles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Nibbles:
+    """Levels as small numbers: `digits` (input × output) from -7 to 7, of which each group of
+    `GROUP` inputs is to be multiplied by its own of `times` (group × output)."""
+
+    digits: NDArray[np.int8]
+    times: NDArray[np.int8]
+
+    @property
+    def levels(self) -> NDArray[np.int8]:
+        """The levels that they make up."""
+        return self.digits * self.times.repeat(GROUP, axis=0)
+
+
+def nibbles(exact: Floats, levels: int) -> Nibbles:
+    """The multipliers and digits whose products are nearest to these levels (input × output).
+
+    The number of inputs must be a multiple of `GROUP`.
+    """
+    groups = exact.reshape(-1, GROUP, exact.shape[1])
+    least = np.full(groups[:, 0].shape, np.inf, dtype=np.float32)
+    times = np.ones(least.shape, dtype=np.int8)
+    for factor in range(1, levels // DIGIT + 1):
+        off = np.square(_digits(groups, factor) * factor - groups).sum(axis=1)
+        times[off < least] = factor
+        least = np.minimum(least, off)
+    found = _digits(groups, times[:, None].astype(np.float32))
+    return Nibbles(found.reshape(exact.shape).astype(np.int8), times)
+
+
+def _digits(groups: Floats, factor: Floats | int) -> Floats:
+    found: Floats = np.clip(np.round(groups / factor), -DIGIT, DIGIT)
+    return found
 
 
 def weights_by_column(weight: Floats, levels: int = 127) -> tuple[NDArray[np.int8], Floats]:
@@ -57,35 +98,47 @@ def table_by_row(table: Floats) -> tuple[NDArray[np.int8], Floats]:
     return np.round(table / scale).astype(np.int8), scale
 
 
-def small_map(inputs: Floats, weight: Floats, levels: int, *, by_row: bool = False) -> SmallMap:
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a map is to be kept: a weight's largest level, by row or not, in four bits or not."""
+
+    levels: int
+    by_row: bool = False
+    four_bits: bool = False
+
+
+def small_map(inputs: Floats, weight: Floats, kind: Kind) -> SmallMap:
     """The map whose outputs on these inputs (tokens × channels) are nearest to the exact ones.
 
     By row, a few tokens whose values are a thousand times the others' cost these nothing.
     """
     few = inputs[:: max(1, len(inputs) // LOOKED_AT)]
     exact = few @ weight
-    best = _plain(inputs, weight, levels, by_row)
+    best = _plain(inputs, weight, kind)
     least = _error(best, few, exact)
     if least > GOOD_ENOUGH:
-        for squeezed in _squeezed(inputs, weight, levels, by_row):
+        for squeezed in _squeezed(inputs, weight, kind):
             if (error := _error(squeezed, few, exact)) < least:
                 best, least = squeezed, error
     return best
 
 
-def _squeezed(inputs: Floats, weight: Floats, levels: int, by_row: bool) -> Iterator[SmallMap]:
+def _squeezed(inputs: Floats, weight: Floats, kind: Kind) -> Iterator[SmallMap]:
     tall = np.maximum(np.abs(inputs).max(axis=0), 1e-4)
     wide = np.maximum(np.abs(weight).max(axis=1), 1e-4)
     for strength in STRENGTHS:
         ratio = np.log(tall) * strength - np.log(wide) * (1.0 - strength)
         squeeze = np.exp(ratio - ratio.mean()).astype(np.float32)
-        plain = _plain(inputs / squeeze, weight * squeeze[:, None], levels, by_row)
+        plain = _plain(inputs / squeeze, weight * squeeze[:, None], kind)
         yield replace(plain, squeeze=squeeze)
 
 
-def _plain(inputs: Floats, weight: Floats, levels: int, by_row: bool) -> SmallMap:
-    span = UNIT if by_row else best_range(inputs)
-    return SmallMap(*span, *weights_by_column(weight, levels), by_row=by_row)
+def _plain(inputs: Floats, weight: Floats, kind: Kind) -> SmallMap:
+    scale, zero = UNIT if kind.by_row else best_range(inputs)
+    levels, steps = weights_by_column(weight, kind.levels)
+    parts = nibbles(weight / steps, kind.levels) if kind.four_bits else None
+    levels = parts.levels if parts else levels
+    return SmallMap(scale, zero, levels, steps, by_row=kind.by_row, nibbles=parts)
 
 
 def _error(small: SmallMap, inputs: Floats, exact: Floats) -> float:

@@ -1,6 +1,7 @@
 """A decoder's graph gives a sequence the same tokens alone, in company, and in shared memory."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,18 @@ PROMPTS = [[5, 9, 200, 31], [77], list(range(20, 60)), [300] * 7]
 def test_sequences_of_different_lengths_decode_in_one_batch_as_each_alone(exact: bool) -> None:
     for got, prompt in zip(together(exact, PROMPTS), PROMPTS, strict=True):
         assert np.abs(got - alone(exact, prompt)).max() < 1e-4
+
+
+def test_weights_in_four_bits_are_the_bytes_that_they_make_up() -> None:
+    weights = random_weights(SHAPE, 0)
+    packed = random_maps(weights, SHAPE)
+    plain = {name: replace(each, nibbles=None) for name, each in packed.items()}
+    small, large = build(weights, SHAPE, packed), build(weights, SHAPE, plain)
+    assert small.ByteSize() < 0.75 * large.ByteSize()
+    ids = np.array([PROMPTS[2]], dtype=np.int64)
+    given = {"input_ids": ids, "attention_mask": np.ones_like(ids), **empty(1)}
+    one, two = (opened(each).run(["logits"], given)[0] for each in (small, large))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_a_prompt_in_two_pieces_gives_the_logits_of_the_whole() -> None:

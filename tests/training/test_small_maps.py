@@ -6,10 +6,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from training.small_maps import GOOD_ENOUGH, SmallMap, best_range, small_map, table_by_row
+from training.small_maps import (
+    DIGIT,
+    GOOD_ENOUGH,
+    GROUP,
+    Kind,
+    SmallMap,
+    best_range,
+    nibbles,
+    small_map,
+    table_by_row,
+)
 
 Floats = NDArray[np.float32]
 LEVELS = 63
+KIND = Kind(LEVELS)
 
 
 def numbers(rows: int, columns: int, seed: int = 1) -> Floats:
@@ -34,7 +45,7 @@ def error(small: SmallMap, inputs: Floats, weight: Floats) -> float:
 
 def test_inputs_whose_channels_are_alike_are_taken_as_they_are() -> None:
     inputs, weight = numbers(400, 32), numbers(32, 16, seed=2)
-    small = small_map(inputs, weight, LEVELS)
+    small = small_map(inputs, weight, KIND)
     assert small.squeeze is None
     assert error(small, inputs, weight) < GOOD_ENOUGH
 
@@ -43,7 +54,7 @@ def test_large_channels_are_squeezed_and_cost_the_others_nothing() -> None:
     inputs, weight = numbers(400, 64), numbers(64, 16, seed=2)
     inputs[:, 5] *= 80.0
     weight[5] /= 40.0
-    small = small_map(inputs, weight, LEVELS)
+    small = small_map(inputs, weight, KIND)
     assert small.squeeze is not None
     assert small.squeeze[5] == small.squeeze.max()
     assert error(small, inputs, weight) < 2e-3
@@ -52,16 +63,32 @@ def test_large_channels_are_squeezed_and_cost_the_others_nothing() -> None:
 def test_by_row_a_few_large_tokens_cost_the_others_nothing() -> None:
     inputs, weight = numbers(400, 32), numbers(32, 16, seed=2)
     inputs[::50] *= 1_000.0
-    small = small_map(inputs, weight, LEVELS, by_row=True)
+    small = small_map(inputs, weight, Kind(LEVELS, by_row=True))
     others = np.delete(inputs, np.s_[::50], axis=0)
     assert error(small, others, weight) < 1e-3
-    assert error(small_map(inputs, weight, LEVELS), others, weight) > 0.1
+    assert error(small_map(inputs, weight, KIND), others, weight) > 0.1
+
+
+def test_levels_in_four_bits_are_near_and_make_up_the_map() -> None:
+    inputs, weight = numbers(400, 2 * GROUP), numbers(2 * GROUP, 16, seed=2)
+    weight[:GROUP] *= 0.1
+    small = small_map(inputs, weight, Kind(LEVELS, four_bits=True))
+    assert small.nibbles is not None
+    assert np.abs(small.nibbles.digits).max() <= DIGIT
+    np.testing.assert_array_equal(small.levels, small.nibbles.levels)
+    assert error(small, inputs, weight) < 0.02
+
+
+def test_numbers_that_four_bits_can_say_stay_as_they_are() -> None:
+    digits = np.random.default_rng(3).integers(-DIGIT, DIGIT + 1, (2 * GROUP, 4))
+    exact = (digits * np.repeat([[1], [9]], GROUP, axis=0)).astype(np.float32)
+    np.testing.assert_array_equal(nibbles(exact, LEVELS).levels, exact)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100.0))
 @settings(max_examples=30, deadline=None)
 def test_weights_never_exceed_their_levels(seed: int, size: float) -> None:
-    small = small_map(numbers(60, 8, seed) * np.float32(size), numbers(8, 4, seed + 1), LEVELS)
+    small = small_map(numbers(60, 8, seed) * np.float32(size), numbers(8, 4, seed + 1), KIND)
     assert np.abs(small.levels).max() <= LEVELS
     assert 0 <= small.zero <= 255
     assert small.scale > 0
@@ -75,7 +102,7 @@ def test_an_input_that_is_never_negative_uses_the_whole_range() -> None:
 
 @pytest.mark.parametrize("inputs", [np.zeros((20, 4), np.float32), np.ones((20, 4), np.float32)])
 def test_inputs_without_a_spread_are_no_problem(inputs: Floats) -> None:
-    small = small_map(inputs, numbers(4, 3), LEVELS)
+    small = small_map(inputs, numbers(4, 3), KIND)
     assert np.isfinite(outputs(small, inputs)).all()
 
 
