@@ -95,8 +95,8 @@ def _trimmed(text: str, span: Span) -> Span:
     while end > start and text[end - 1].isspace():
         end -= 1
     first, last = start, end
-    while last > first and text[last - 1] in _AFTER:
+    while last > first and (text[last - 1] in _AFTER or text[last - 1].isspace()):
         last -= 1
-    while first < last and text[first] in _BEFORE:
+    while first < last and (text[first] in _BEFORE or text[first].isspace()):
         first += 1
     return Span(first, last) if first < last else Span(start, end)

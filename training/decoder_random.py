@@ -17,6 +17,12 @@ from training.small_maps import SmallMap
 MARKS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 """The special tokens of the chat template; they have the first numbers, in this order."""
 
+SELDOM = 0.1
+"""How large the marks' rows are beside the others': whoever babbles should not end at once."""
+
+LOUD = 8.0
+"""How much more of a layer's own goes on than chance would give: else each token repeats itself."""
+
 TINY = Shape(layers=2, width=64, heads=4, kv_heads=2, wide=128, vocab=512, context=256)
 
 
@@ -29,7 +35,9 @@ def random_weights(shape: Shape, seed: int) -> dict[str, Array]:
             found[name] = np.ones(size, dtype=np.float32)
         else:
             spread = 1.0 if name == "words.weight" else size[1] ** -0.5
+            spread *= LOUD if name.endswith("narrow.weight") else 1.0
             found[name] = (spread * dice.standard_normal(size)).astype(np.float32)
+    found["words.weight"][: len(MARKS)] *= SELDOM
     return found
 
 

@@ -1,7 +1,7 @@
 """Words as the model reads them, at their places in the original text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inference.normalisation import normalise
@@ -38,6 +38,8 @@ def test_a_word_covers_all_that_it_is_made_of(text: str, expected: list[str]) ->
     assert kept == [word.strip("\u200b") for word in expected]
 
 
+@example("«\x1f0")
+@example("0\x1f»")
 @given(
     st.text(alphabet=st.sampled_from("ab1$@!|і \u200b😡💀.,\n你𝓱f'"), max_size=40)
     | st.text(max_size=40)

@@ -132,9 +132,9 @@ def test_a_prompt_in_two_pieces_gives_the_logits_of_the_whole() -> None:
     assert np.abs(whole - pieces).max() < 1e-3
 
 
-def test_bytes_stay_close_to_single_precision() -> None:
+def test_weights_in_four_bits_stay_close_to_single_precision() -> None:
     whole, small = (alone(exact, PROMPTS[2])[0] for exact in (True, False))
-    assert np.corrcoef(whole, small)[0, 1] > 0.99
+    assert np.corrcoef(whole, small)[0, 1] > 0.9
 
 
 def test_a_watched_decoder_tells_what_flows_into_each_map() -> None:
