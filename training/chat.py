@@ -85,8 +85,8 @@ def main() -> None:
     if worker() == 0:
         torch.save(network.state_dict(), asked.out / "network.pt")
         print("public:", measure(network, tokenizer, kept[: asked.measured], 1.0))
-        new = Writer().write(asked.measured, asked.seed + 500)
-        print("ours, the assistant's side:", measure(network, tokenizer, new, 0.0))
+        own = Writer().write(asked.measured, asked.seed + 500)
+        print("ours, of lines it has learnt:", measure(network, tokenizer, own, 0.0))
 
 
 def guided(network: Decoder, path: Path) -> Guide:
