@@ -1,8 +1,7 @@
-"""Trains the small chat model: some layers of a larger one, which it follows, then on its own.
+"""Teaches the small chat model our manner, with its weights rounded to three bits from the start.
 
-`--stage follow` begins with the guide's words and some of its layers, and learns to answer as the
-guide does; `--stage manner` goes on from there with our own dialogues mostly, counts a person's
-side little, and lets the rate fall to zero.
+It begins as SmolLM2-135M-Instruct with fewer words (`chat_start.py`) and learns from our dialogues
+mostly; a person's side counts little.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import math
 import os
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,46 +21,26 @@ from training.chat_batches import batches
 from training.chat_sources import Dialogue, load
 from training.chat_tokens import encode
 from training.decoder import Decoder
-from training.decoder_fit import Batch, Guide, Plan, fit, loss_of, worker, workers
+from training.decoder_fit import Batch, Plan, fit, loss_of, worker, workers
 from training.decoder_graph import Shape
 from training.dialogues.compose import Writer, prompts
 from training.holdout import is_validation
+from training.rounding import Grid, grid_of
 
-GUIDE = Shape(
+SHAPE = Shape(
     layers=30, width=576, heads=9, kv_heads=3, wide=1536, vocab=8000, context=512, base=100_000.0
 )
-"""The larger model, whose words have been thinned out."""
-
-LAYERS = (0, 1, 2, 5, 6, 7, 8, 9, 10, 11, 19, 20, 21, 22, 23, 24, 26, 27, 28, 29)
-"""The guide's layers with which ours begin: dropping others, a few at a time, did least harm."""
-
-SHAPE = replace(GUIDE, layers=len(LAYERS))
-TOKENS = 2048
+TOKENS = 1024
 """Tokens of a batch, of all processes together."""
 
-SHARES = {"self_dialogue": 0.25, "sgd_dialogues": 0.1}
+SHARES = {"self_dialogue": 0.15, "sgd_dialogues": 0.06}
 """How much of each public set is read in one epoch."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What a stage learns from in an epoch.
-
-    `own` dialogues of ours, and `public` times the shares of the public sets, in rows of `length`
-    tokens. A person's turns weigh `person`; the rate begins to fall after the share `cool_from`.
-    """
-
-    own: int
-    public: float
-    person: float
-    length: int
-    cool_from: float
-
-
-STAGES = {
-    "follow": Stage(own=6_000, public=0.7, person=1.0, length=256, cool_from=1.0),
-    "manner": Stage(own=24_000, public=0.6, person=0.3, length=256, cool_from=0.2),
-}
+OWN = 24_000
+"""Dialogues of ours in one epoch."""
+LENGTH = 256
+"""Tokens of a row."""
+PERSON = 0.3
+"""How much a person's turns weigh; the other side's weigh 1."""
 
 
 def main() -> None:
@@ -73,32 +51,39 @@ def main() -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     learnt, kept = split(load(asked.dialogues))
     tokenizer = Tokenizer.from_file(str(asked.tokenizer))
-    torch.manual_seed(asked.seed)
     network = Decoder(SHAPE)
-    guide = guided(network, asked.guide) if asked.guide else None
-    if asked.start:
-        network.load_state_dict(torch.load(asked.start, weights_only=True))
-    stage = STAGES[asked.stage]
-    plan = Plan(asked.minutes, asked.threads, asked.seed, asked.rate, cool_from=stage.cool_from)
-    source = endless(tokenizer, learnt, Writer(), stage, asked.seed + 1_000 * worker())
-    fit(network, source, plan, asked.out / "state.pt", guide)
+    network.load_state_dict(torch.load(asked.start, weights_only=True))
+    grids = grids_of(network)
+    kind = torch.bfloat16 if asked.bfloat16 else torch.float32
+    plan = Plan(asked.minutes, asked.threads, asked.seed, asked.rate, cool_from=0.2, kind=kind)
+    source = endless(tokenizer, learnt, asked.seed + 1_000 * worker())
+    fit(network, grids, source, plan, asked.out / "state.pt")
     if worker() == 0:
-        torch.save(network.state_dict(), asked.out / "network.pt")
+        finish(network, grids, asked.out)
         print("public:", measure(network, tokenizer, kept[: asked.measured], 1.0))
         own = Writer().write(asked.measured, asked.seed + 500)
         print("ours, of lines it has learnt:", measure(network, tokenizer, own, 0.0))
 
 
-def guided(network: Decoder, path: Path) -> Guide:
-    """Give ours its first values; each layer is to end where the guide's next one begins."""
-    larger = Decoder(GUIDE)
-    larger.load_state_dict(torch.load(path, weights_only=True))
-    network.words.load_state_dict(larger.words.state_dict())
-    network.final_norm.load_state_dict(larger.final_norm.state_dict())
-    for ours, number in zip(network.layers, LAYERS, strict=True):
-        ours.load_state_dict(larger.layers[number].state_dict())
-    ends = (*(number - 1 for number in LAYERS[1:]), GUIDE.layers - 1)
-    return Guide(larger.bfloat16(), ends)
+def grids_of(network: Decoder) -> dict[str, Grid]:
+    """Where the weights of the layers' linear maps may lie, by their names."""
+    return {
+        name: grid_of(weight.detach())
+        for name, weight in network.layers.named_parameters(prefix="layers")
+        if weight.dim() == 2
+    }
+
+
+def finish(network: Decoder, grids: dict[str, Grid], folder: Path) -> None:
+    """Round the weights for good; write them, and what they are made of: digits, times, steps."""
+    state = network.state_dict()
+    made = {
+        name: (grid.digits(state[name]), grid.times, grid.steps) for name, grid in grids.items()
+    }
+    for name, grid in grids.items():
+        state[name].copy_(grid.rounded(state[name]))
+    torch.save(state, folder / "network.pt")
+    torch.save(made, folder / "digits.pt")
 
 
 def split(dialogues: Sequence[Dialogue]) -> tuple[list[Dialogue], list[Dialogue]]:
@@ -107,27 +92,25 @@ def split(dialogues: Sequence[Dialogue]) -> tuple[list[Dialogue], list[Dialogue]
     return learnt, [each for each in dialogues if is_validation(each.text, 40)]
 
 
-def endless(
-    tokenizer: Tokenizer, public: Sequence[Dialogue], writer: Writer, stage: Stage, seed: int
-) -> Iterator[Batch]:
+def endless(tokenizer: Tokenizer, public: Sequence[Dialogue], seed: int) -> Iterator[Batch]:
     """Batches of one epoch after another, each with other dialogues of our own."""
-    size = TOKENS // stage.length // workers()
+    size, writer = TOKENS // LENGTH // workers(), Writer()
     epoch = seed
     while True:
         dice = random.Random(epoch)
-        chosen = [dressed(each, dice) for each in lean(public, stage.public, dice)]
-        chosen += writer.write(stage.own, epoch)
+        chosen = [dressed(each, dice) for each in lean(public, dice)]
+        chosen += writer.write(OWN, epoch)
         dice.shuffle(chosen)
         for at in range(0, len(chosen), 2_000):
             part = chosen[at : at + 2_000]
-            pieces = encode(tokenizer, part, stage.person, stage.length)
-            yield from batches(pieces, stage.length, size)
+            pieces = encode(tokenizer, part, PERSON, LENGTH)
+            yield from batches(pieces, LENGTH, size)
         epoch += 1
 
 
-def lean(public: Sequence[Dialogue], share: float, dice: random.Random) -> list[Dialogue]:
+def lean(public: Sequence[Dialogue], dice: random.Random) -> list[Dialogue]:
     """The part of the public dialogues that one epoch sees."""
-    return [each for each in public if dice.random() < share * SHARES[each.source]]
+    return [each for each in public if dice.random() < SHARES[each.source]]
 
 
 def dressed(dialogue: Dialogue, dice: random.Random) -> Dialogue:
@@ -147,7 +130,7 @@ def measure(
     summed = weight = size = 0.0
     with torch.inference_mode():
         for batch in batches(encode(tokenizer, kept, person, SHAPE.context), SHAPE.context, 1):
-            loss, count = loss_of(network, batch)
+            loss, count = loss_of(network, batch, torch.float32)
             summed, weight = summed + float(loss), weight + float(count)
             weighed = batch[0][batch[1] > 0]
             size += len(tokenizer.decode(weighed.tolist()).encode())
@@ -160,11 +143,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--tokenizer", type=Path, required=True, help="what chat_start wrote")
-    parser.add_argument("--stage", choices=STAGES, default="follow")
-    parser.add_argument("--start", type=Path, help="network.pt of the stage before")
-    parser.add_argument("--guide", type=Path, help="the larger network, of chat_start")
-    parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--start", type=Path, required=True, help="what chat_start wrote")
+    parser.add_argument("--rate", type=float, default=2e-4)
+    parser.add_argument("--minutes", type=float, default=80.0)
+    parser.add_argument("--bfloat16", action="store_true", help="where the processor is fast at it")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--measured", type=int, default=200, help="dialogues to measure on")

@@ -28,6 +28,7 @@ from training.decoder_graph import Array, Shape, build
 from training.decoder_random import MARKS
 from training.decoder_ranges import empty_cache, opened, small_maps
 from training.dialogues.compose import Writer
+from training.three_bits import ThreeBits
 
 NAME = "chat-mini"
 CARD = Path(__file__).parents[1] / "docs" / "models" / f"{NAME}.md"
@@ -45,9 +46,20 @@ def main() -> None:
     network.load_state_dict(torch.load(asked.run / "network.pt", weights_only=True))
     network.eval()
     weights, tokens = weights_of(network), _sample(asked)
-    model = build(weights, SHAPE, small_maps(weights, SHAPE, tokens[SAMPLE:]))
+    bits = bits_of(asked.run / "digits.pt")
+    model = build(weights, SHAPE, small_maps(weights, SHAPE, tokens[SAMPLE:], bits))
     print(compare(network, opened(model), tokens[:SAMPLE]))
     write_folder(asked.folder, asked.version, model, asked.tokenizer)
+
+
+def bits_of(path: Path) -> dict[str, ThreeBits]:
+    """The rounded weights of a finished run, input × output, by the names of their maps."""
+    return {
+        name.removesuffix(".weight"): ThreeBits(
+            digits.numpy().T.copy(), times.numpy().T.astype(np.int8), steps.numpy()[:, 0]
+        )
+        for name, (digits, times, steps) in torch.load(path, weights_only=True).items()
+    }
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""Makes the guide of the chat model: SmolLM2-135M-Instruct with fewer words.
+"""Makes what the chat model begins as: SmolLM2-135M-Instruct with fewer words.
 
 L. Ben Allal et al., "SmolLM2: When Smol Goes Big" (2025), Apache-2.0; read from a GGUF file. Of its
 49,152 tokens those stay that dialogues use most, and with each the pairs it is merged from, so that
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from gguf import GGUFReader, dequantize
 
-from training.chat import GUIDE, split
+from training.chat import SHAPE, split
 from training.chat_sources import load
 from training.chat_words import Merge, choose, tokenizer
 from training.decoder_graph import Array, halves
@@ -45,7 +45,7 @@ def main() -> None:
     learnt = split(load(asked.dialogues))[0]
     own = Writer().write(OWN, asked.seed)
     texts = (turn for each in (*learnt, *own, *own) for turn in each.turns)
-    chosen = choose(tokens, merges, texts, GUIDE.vocab - len(MARKS))
+    chosen = choose(tokens, merges, texts, SHAPE.vocab - len(MARKS))
     tokenizer(chosen, merges).save(str(asked.tokenizer))
     place = {token: number for number, token in enumerate(tokens)}
     rows = [[place[part] for part in KIN[mark]] for mark in MARKS]
@@ -65,9 +65,9 @@ def weights(reader: GGUFReader, rows: Sequence[Sequence[int]]) -> dict[str, Arra
 
     table = taken("token_embd")
     found = {"words.weight": np.stack([table[row].mean(axis=0) for row in rows])}
-    for number in range(GUIDE.layers):
+    for number in range(SHAPE.layers):
         name, old = f"layers.{number}", f"blk.{number}"
-        turned = [halves(taken(f"{old}.attn_{part}"), GUIDE) for part in "qk"]
+        turned = [halves(taken(f"{old}.attn_{part}"), SHAPE) for part in "qk"]
         found[f"{name}.attend_norm.weight"] = taken(f"{old}.attn_norm")
         found[f"{name}.attend.weight"] = np.concatenate([*turned, taken(f"{old}.attn_v")])
         found[f"{name}.attended.weight"] = taken(f"{old}.attn_output")

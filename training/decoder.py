@@ -66,20 +66,14 @@ class Decoder(nn.Module):
 
     def forward(self, tokens: Tensor, dialogues: Tensor) -> Tensor:
         """Final states [batch, length, width] of tokens that see their own dialogue only."""
-        return self.final_norm(self.trace(tokens, dialogues)[-1])
-
-    def trace(self, tokens: Tensor, dialogues: Tensor) -> list[Tensor]:
-        """The states after each layer."""
         length = tokens.shape[1]
         same = dialogues[:, None, :, None] == dialogues[:, None, None, :]
         mask = same & torch.ones(length, length, dtype=torch.bool).tril()
         turn = (self.cosines[:length], self.sines[:length])
         states = self.words(tokens)
-        found = []
         for layer in self.layers:
             states = layer(states, turn, mask)
-            found.append(states)
-        return found
+        return self.final_norm(states)
 
     def logits(self, states: Tensor) -> Tensor:
         """Scores of every token of the vocabulary."""

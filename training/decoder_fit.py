@@ -1,14 +1,10 @@
-"""Teaches a decoder, until the time is up: next tokens, and what a larger one makes of them.
-
-A guide's answers and its states between layers tell far more than the next token does: V. Sanh et
-al., "DistilBERT" (2019); X. Jiao et al., "TinyBERT" (2019).
-"""
+"""Teaches a decoder with rounded weights, until the time is up."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +13,7 @@ from torch import Tensor, distributed
 from tqdm import tqdm
 
 from training.decoder import Decoder
+from training.rounding import Grid, laid
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Tokens, weights of their loss, and numbers of their dialogues: [rows, length] each."""
@@ -37,6 +34,7 @@ class Plan:
     cool_from: float = 0.0
     steepest: float = 1.0
     save_every: int = 50
+    kind: torch.dtype = torch.float32
 
 
 def workers() -> int:
@@ -79,20 +77,19 @@ class NextTokens(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        context: Any, states: Tensor, words: Tensor, told: Told
+        context: Any, states: Tensor, words: Tensor, following: Tensor, weights: Tensor
     ) -> Tensor:
-        """States [tokens, width] and words [vocabulary, width]."""
-        table = words.detach().bfloat16()
+        """States [tokens, width], words [vocabulary, width], and the next tokens [tokens]."""
+        table = words.detach().to(states.dtype)
         summed = states.new_zeros((), dtype=torch.float32)
-        to_states = torch.empty_like(states, dtype=torch.bfloat16)
+        to_states = torch.empty_like(states)
         to_words = torch.zeros_like(table, dtype=torch.float32)
-        for part in torch.arange(len(told.following)).split(PIECE):
-            here = slice(int(part[0]), int(part[-1]) + 1)
-            near = states[here].detach().bfloat16()
+        for here in torch.arange(len(following)).split(PIECE):
+            near, wanted, heavy = states[here].detach(), following[here], weights[here, None]
             likely = (near @ table.T).float().log_softmax(dim=-1)
-            goal, heavy = told.goal(here), told.weights[here, None]
-            summed -= (goal * likely * heavy).sum()
-            steep = likely.exp_().sub_(goal).mul_(heavy).bfloat16()
+            summed -= (likely.gather(1, wanted[:, None]) * heavy).sum()
+            steep = likely.exp_().mul_(heavy)
+            steep = steep.scatter_add_(1, wanted[:, None], -heavy).to(states.dtype)
             to_states[here] = steep @ table
             to_words += steep.T @ near
         context.save_for_backward(to_states, to_words)
@@ -102,95 +99,38 @@ class NextTokens(torch.autograd.Function):
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients kept on the way forward."""
         to_states, to_words = context.saved_tensors
-        return to_states * slopes[0], to_words * slopes[0], None
+        return to_states * slopes[0], to_words * slopes[0], None, None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What each next token should be: the one that came, as far as no guide says otherwise.
-
-    Following tokens and their weights [tokens]; a guide's states [tokens, width] and its table of
-    words count for `share`.
-    """
-
-    following: Tensor
-    weights: Tensor
-    vocab: int
-    states: Tensor | None = None
-    words: Tensor | None = None
-    share: float = 0.0
-
-    def goal(self, here: slice) -> Tensor:
-        """Probabilities [tokens, vocabulary] of a piece of the tokens."""
-        wanted = self.following[here]
-        if self.states is None or self.words is None:
-            goal = torch.zeros(len(wanted), self.vocab)
-        else:
-            near = self.states[here].bfloat16() @ self.words.detach().bfloat16().T
-            goal = near.float().softmax(dim=-1).mul_(self.share)
-        known = goal.new_full((len(wanted), 1), 1.0 - self.share)
-        return goal.scatter_add_(1, wanted[:, None], known)
-
-
-@dataclass(frozen=True, slots=True)
-class Guide:
-    """A larger decoder that a smaller one follows.
-
-    After its layer `ends[n]` the guide's states are what ours should be after our layer n.
-    """
-
-    network: Decoder
-    ends: tuple[int, ...]
-    share: float = 0.5
-
-
-def loss_of(network: Decoder, batch: Batch, guide: Guide | None = None) -> tuple[Tensor, Tensor]:
+def loss_of(network: Decoder, batch: Batch, kind: torch.dtype) -> tuple[Tensor, Tensor]:
     """The summed weighted loss of next tokens, and the summed weights."""
     tokens, weights, dialogues = batch
     tokens, following, dialogues = tokens[:, :-1], tokens[:, 1:], dialogues[:, :-1]
-    wanted, far = weights[:, 1:] > 0, torch.zeros(())
-    told = Told(following[wanted], weights[:, 1:][wanted], network.shape.vocab)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = network.trace(tokens, dialogues)
-        states = network.final_norm(found[-1])
-        if guide:
-            shown, last = _shown(guide, tokens, dialogues)
-            told = replace(
-                told, states=last[wanted], words=guide.network.words.weight, share=guide.share
-            )
-            real = dialogues >= 0
-            far = torch.stack([_far(*pair, real) for pair in zip(found, shown, strict=True)]).sum()
+    heavy = weights[:, 1:]
+    wanted = heavy > 0
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=kind != torch.float32):
+        states = network(tokens, dialogues)[wanted].to(kind)
     summed: Tensor = NextTokens.apply(  # type: ignore[no-untyped-call]
-        states[wanted], network.words.weight, told
+        states, network.words.weight, following[wanted], heavy[wanted]
     )
-    return summed + far * told.weights.sum(), told.weights.sum()
-
-
-def _shown(guide: Guide, tokens: Tensor, dialogues: Tensor) -> tuple[list[Tensor], Tensor]:
-    """The guide's states where ours should be, and its last ones."""
-    with torch.no_grad():
-        found = guide.network.trace(tokens, dialogues)
-        return [found[end] for end in guide.ends], guide.network.final_norm(found[-1])
-
-
-def _far(ours: Tensor, theirs: Tensor, real: Tensor) -> Tensor:
-    """The mean squared distance of states, as a share of each one's square."""
-    theirs = theirs[real].float()
-    apart = (ours[real].float() - theirs).square().sum(dim=-1)
-    return (apart / theirs.square().sum(dim=-1)).mean()
+    return summed, heavy[wanted].sum()
 
 
 def fit(
     network: Decoder,
+    grids: dict[str, Grid],
     batches: Iterator[Batch],
     plan: Plan,
     state: Path,
-    guide: Guide | None = None,
 ) -> None:
-    """Learn until the minutes are over; goes on from `state` where it exists."""
+    """Learn until the minutes are over; goes on from `state` where it exists.
+
+    Weights that have a grid are rounded wherever the network is used.
+    """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
-    tool = torch.optim.Adam(network.parameters(), lr=plan.rate, betas=(0.9, 0.95), fused=True)
+    weights = dict(network.named_parameters())
+    tool = torch.optim.Adam(weights.values(), lr=plan.rate, betas=(0.9, 0.95), fused=True)
     step, spent = _resume(network, tool, state)
     network.train()
     began = time.monotonic() - spent
@@ -198,8 +138,9 @@ def fit(
     while spent < plan.minutes * 60.0:
         factor = pace(spent / (plan.minutes * 60.0), plan)
         tool.param_groups[0]["lr"] = plan.rate * factor
-        summed, weight = loss_of(network, next(batches), guide)
-        (summed / weight).backward()  # type: ignore[no-untyped-call]
+        with laid(weights, grids):
+            summed, weight = loss_of(network, next(batches), plan.kind)
+            (summed / weight).backward()  # type: ignore[no-untyped-call]
         spent = agree(network, time.monotonic() - began)
         torch.nn.utils.clip_grad_norm_(network.parameters(), plan.steepest)
         tool.step()

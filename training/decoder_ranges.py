@@ -6,14 +6,15 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
 from training.decoder_graph import Array, Arrays, Shape, build
-from training.small_maps import Kind, SmallMap, small_map
+from training.small_maps import Kind, SmallMap, map_of_bits, small_map
+from training.three_bits import ThreeBits
 
 LEVELS = 63
 """Largest weight as a byte: sums then fit on processors without dot products of bytes."""
@@ -38,9 +39,15 @@ def empty_cache(shape: Shape, rows: int) -> dict[str, Array]:
 
 
 def small_maps(
-    weights: Arrays, shape: Shape, dialogues: Sequence[Sequence[int]]
+    weights: Arrays,
+    shape: Shape,
+    dialogues: Sequence[Sequence[int]],
+    bits: Mapping[str, ThreeBits] | None = None,
 ) -> dict[str, SmallMap]:
-    """Every linear map in bytes, by its name, as these dialogues' tokens want it."""
+    """Every linear map in bytes, by its name, as these dialogues' tokens want it.
+
+    The weights of those that are given in three bits stay as they are.
+    """
     runtime = opened(build(weights, shape, watched=True))
     watched = [each.name for each in runtime.get_outputs() if each.name.startswith("taken.")]
     seen: dict[str, list[Array]] = {name: [] for name in watched}
@@ -52,7 +59,10 @@ def small_maps(
     found = {}
     for name, parts in seen.items():
         own = name.removeprefix("taken.")
-        weight = weights[f"{own}.weight"].T
-        kind = Kind(LEVELS, by_row=own.endswith(".narrow"), four_bits=own != "words")
-        found[own] = small_map(np.concatenate(parts), weight, kind)
+        inputs = np.concatenate(parts)
+        if bits and own in bits:
+            found[own] = map_of_bits(inputs, bits[own])
+        else:
+            kind = Kind(LEVELS, by_row=own.endswith(".narrow"))
+            found[own] = small_map(inputs, weights[f"{own}.weight"].T, kind)
     return found

@@ -9,17 +9,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from training.small_maps import GROUP, Floats, SmallMap
+from training.small_maps import Floats, SmallMap
+from training.three_bits import CODE, GROUP, planes
 
 OPSET = 21
 EXTENSIONS = "com.microsoft"
 """ONNX Runtime's own operators, among them a product of bytes with its scales and its shift."""
-
-
-def in_four_bits(digits: NDArray[np.int8]) -> bytes:
-    """Numbers from -8 to 7, two in a byte, the first in its lower half."""
-    halves = (digits.ravel() & 0x0F).astype(np.uint8)
-    return (halves[0::2] | (halves[1::2] << 4)).tobytes()
 
 
 class Nodes:
@@ -63,21 +58,26 @@ class Nodes:
         return self.node("Mul", states, self.constant(1.0 / small.squeeze, f"{name}.squeeze"))
 
     def levels(self, name: str, small: SmallMap) -> str:
-        """A map's weights as bytes; the runtime puts those kept in four bits together once, when it
-        opens the file."""
-        if small.nibbles is None:
+        """A map's weights as bytes; the runtime puts those kept in three bits together once, when
+        it opens the file."""
+        if small.bits is None:
             return self.constant(small.levels, f"{name}.levels")
-        shape, parts = small.nibbles.digits.shape, small.nibbles
-        packed = in_four_bits(parts.digits)
-        groups = (len(parts.times), GROUP, shape[1])
-        self.constants.append(
-            helper.make_tensor(f"{name}.digits", TensorProto.INT4, groups, packed, raw=True)
-        )
-        digits = self.node("Cast", f"{name}.digits", to=TensorProto.INT32)
-        times = self.constant(parts.times[:, None], f"{name}.times")
-        levels = self.node("Mul", digits, self.node("Cast", times, to=TensorProto.INT32))
+        outputs = small.levels.shape[1]
+        packed = self.constant(planes(small.bits.digits), f"{name}.planes")
+        places = self.constant(np.arange(8, dtype=np.uint8))
+        bits = self.node("BitShift", packed, places, direction="RIGHT")
+        bits = self.node("BitwiseAnd", bits, self.constant(np.array(1, dtype=np.uint8)))
+        worth = self.constant(np.array([[[1]], [[2]], [[4]]], dtype=np.int32))
+        bits = self.node("Mul", self.node("Cast", bits, to=TensorProto.INT32), worth)
+        digits = self.node("ReduceSum", bits, self.whole(0), keepdims=0)
+        digits = self.node("Reshape", digits, self.whole(-1, GROUP, outputs))
+        numbers = self.node("Gather", self.constant(np.array(CODE, dtype=np.float32)), digits)
+        times = self.constant(small.bits.times[:, None], f"{name}.times")
+        times = self.node("Cast", times, to=TensorProto.FLOAT)
+        factors = self.node("Div", times, self.number(CODE[-1]))
+        levels = self.node("Round", self.node("Mul", numbers, factors))
         levels = self.node("Cast", levels, to=TensorProto.INT8)
-        return self.node("Reshape", levels, self.whole(*shape))
+        return self.node("Reshape", levels, self.whole(-1, outputs))
 
     def product(self, name: str, taken: str, small: SmallMap, shift: Floats | None = None) -> str:
         """The product of bytes with the map's weights, and the shift where there is one."""

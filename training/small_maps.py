@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from training.three_bits import ThreeBits
+
 Floats = NDArray[np.float32]
 
 SAMPLE = 60_000
@@ -22,14 +24,12 @@ LOOKED_AT = 1_500
 CLIPS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 STRENGTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 """How much of the spread between channels moves from the inputs into the weights."""
-GROUP = 32
-"""Weights of an input's neighbours that share a multiplier where they are kept in four bits."""
-DIGIT = 7
-"""Largest number in four bits, its sign among them."""
 UNIT = (1 / 127, 128)
 """Scale and zero of the bytes between minus one and one."""
 GOOD_ENOUGH = 4e-4
 """Squared error, as a share of the outputs', up to which inputs are taken as they are."""
+EVEN_ENOUGH = 2e-3
+"""The same of each row, its mean, up to which rows whose weights are fixed share one range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class SmallMap:
     Inputs, divided by `squeeze` where there is one, become unsigned bytes with `scale` and `zero`;
     the weights are `levels` (input × output) times `steps` (output). Where it goes `by_row`, each
     row of inputs is divided by its largest value first, and the outputs multiplied by it. Levels
-    that `nibbles` make up can be kept in four bits.
+    that `bits` make up are kept in three bits.
     """
 
     scale: float
@@ -48,42 +48,7 @@ class SmallMap:
     steps: Floats
     squeeze: Floats | None = None
     by_row: bool = False
-    nibbles: Nibbles | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Nibbles:
-    """Levels as small numbers: `digits` (input × output) from -7 to 7, of which each group of
-    `GROUP` inputs is to be multiplied by its own of `times` (group × output)."""
-
-    digits: NDArray[np.int8]
-    times: NDArray[np.int8]
-
-    @property
-    def levels(self) -> NDArray[np.int8]:
-        """The levels that they make up."""
-        return self.digits * self.times.repeat(GROUP, axis=0)
-
-
-def nibbles(exact: Floats, levels: int) -> Nibbles:
-    """The multipliers and digits whose products are nearest to these levels (input × output).
-
-    The number of inputs must be a multiple of `GROUP`.
-    """
-    groups = exact.reshape(-1, GROUP, exact.shape[1])
-    least = np.full(groups[:, 0].shape, np.inf, dtype=np.float32)
-    times = np.ones(least.shape, dtype=np.int8)
-    for factor in range(1, levels // DIGIT + 1):
-        off = np.square(_digits(groups, factor) * factor - groups).sum(axis=1)
-        times[off < least] = factor
-        least = np.minimum(least, off)
-    found = _digits(groups, times[:, None].astype(np.float32))
-    return Nibbles(found.reshape(exact.shape).astype(np.int8), times)
-
-
-def _digits(groups: Floats, factor: Floats | int) -> Floats:
-    found: Floats = np.clip(np.round(groups / factor), -DIGIT, DIGIT)
-    return found
+    bits: ThreeBits | None = None
 
 
 def weights_by_column(weight: Floats, levels: int = 127) -> tuple[NDArray[np.int8], Floats]:
@@ -100,11 +65,10 @@ def table_by_row(table: Floats) -> tuple[NDArray[np.int8], Floats]:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a map is to be kept: a weight's largest level, by row or not, in four bits or not."""
+    """How a map is to be kept: a weight's largest level, and whether it goes by row."""
 
     levels: int
     by_row: bool = False
-    four_bits: bool = False
 
 
 def small_map(inputs: Floats, weight: Floats, kind: Kind) -> SmallMap:
@@ -123,6 +87,16 @@ def small_map(inputs: Floats, weight: Floats, kind: Kind) -> SmallMap:
     return best
 
 
+def map_of_bits(inputs: Floats, bits: ThreeBits) -> SmallMap:
+    """The map with these weights as they are, by row where a fixed range loses too much."""
+    few = inputs[:: max(1, len(inputs) // LOOKED_AT)]
+    exact = few @ (bits.levels * bits.steps)
+    fixed = SmallMap(*best_range(inputs), bits.levels, bits.steps, bits=bits)
+    if _row_error(fixed, few, exact) <= EVEN_ENOUGH:
+        return fixed
+    return replace(fixed, scale=UNIT[0], zero=UNIT[1], by_row=True)
+
+
 def _squeezed(inputs: Floats, weight: Floats, kind: Kind) -> Iterator[SmallMap]:
     tall = np.maximum(np.abs(inputs).max(axis=0), 1e-4)
     wide = np.maximum(np.abs(weight).max(axis=1), 1e-4)
@@ -136,20 +110,28 @@ def _squeezed(inputs: Floats, weight: Floats, kind: Kind) -> Iterator[SmallMap]:
 def _plain(inputs: Floats, weight: Floats, kind: Kind) -> SmallMap:
     scale, zero = UNIT if kind.by_row else best_range(inputs)
     levels, steps = weights_by_column(weight, kind.levels)
-    parts = nibbles(weight / steps, kind.levels) if kind.four_bits else None
-    levels = parts.levels if parts else levels
-    return SmallMap(scale, zero, levels, steps, by_row=kind.by_row, nibbles=parts)
+    return SmallMap(scale, zero, levels, steps, by_row=kind.by_row)
 
 
 def _error(small: SmallMap, inputs: Floats, exact: Floats) -> float:
+    if small.by_row:  # Else the rows with the largest values would decide for all.
+        return _row_error(small, inputs, exact)
+    off, size = _squares(small, inputs, exact)
+    return float(off.mean() / max(size.mean(), 1e-12))
+
+
+def _row_error(small: SmallMap, inputs: Floats, exact: Floats) -> float:
+    off, size = _squares(small, inputs, exact)
+    return float((off / np.maximum(size, 1e-12)).mean())
+
+
+def _squares(small: SmallMap, inputs: Floats, exact: Floats) -> tuple[Floats, Floats]:
+    """Of each row, the mean square of what the map misses, and of what it should give."""
     values = inputs if small.squeeze is None else inputs / small.squeeze
     peak = np.abs(values).max(axis=1, keepdims=True) + 1e-9 if small.by_row else 1.0
     steps = np.clip(np.round(values / peak / small.scale) + small.zero, 0, 255) - small.zero
     found = (steps * small.scale * peak) @ (small.levels * small.steps)
-    off, size = np.square(found - exact).mean(axis=1), np.square(exact).mean(axis=1)
-    if small.by_row:  # Else the rows with the largest values would decide for all.
-        return float((off / np.maximum(size, 1e-12)).mean())
-    return float(off.mean() / max(size.mean(), 1e-12))
+    return np.square(found - exact).mean(axis=1), np.square(exact).mean(axis=1)
 
 
 def best_range(inputs: Floats) -> tuple[float, int]:

@@ -20,7 +20,8 @@ from training.decoder_random import (
     random_maps,
     random_weights,
 )
-from training.decoder_ranges import empty_cache, opened
+from training.decoder_ranges import empty_cache, opened, small_maps
+from training.three_bits import GROUP, LARGEST, ThreeBits
 
 SHAPE = Shape(layers=3, width=128, heads=4, kv_heads=2, wide=256, vocab=512, context=96)
 STEPS = 12
@@ -112,12 +113,26 @@ def test_sequences_of_different_lengths_decode_in_one_batch_as_each_alone(exact:
         assert np.abs(got - alone(exact, prompt)).max() < 1e-4
 
 
-def test_weights_in_four_bits_are_the_bytes_that_they_make_up() -> None:
+def three_bits(seed: int, inputs: int, outputs: int) -> ThreeBits:
+    dice = np.random.default_rng(seed)
+    times = dice.integers(1, LARGEST + 1, (inputs // GROUP, outputs)).astype(np.int8)
+    steps = np.full(outputs, 0.06 / inputs**0.5, dtype=np.float32)
+    return ThreeBits(dice.integers(0, 8, (inputs, outputs)).astype(np.uint8), times, steps)
+
+
+def test_weights_in_three_bits_are_the_bytes_that_they_make_up() -> None:
     weights = random_weights(SHAPE, 0)
-    packed = random_maps(weights, SHAPE)
-    plain = {name: replace(each, nibbles=None) for name, each in packed.items()}
+    maps = [name.removesuffix(".weight") for name in weights if len(weights[name].shape) == 2]
+    bits = {
+        name: three_bits(seed, *reversed(weights[f"{name}.weight"].shape))
+        for seed, name in enumerate(maps)
+        if name != "words"
+    }
+    weights |= {f"{name}.weight": (each.levels * each.steps).T for name, each in bits.items()}
+    packed = small_maps(weights, SHAPE, PROMPTS, bits)
+    plain = {name: replace(each, bits=None) for name, each in packed.items()}
     small, large = build(weights, SHAPE, packed), build(weights, SHAPE, plain)
-    assert small.ByteSize() < 0.75 * large.ByteSize()
+    assert small.ByteSize() < 0.65 * large.ByteSize()
     ids = np.array([PROMPTS[2]], dtype=np.int64)
     given = {"input_ids": ids, "attention_mask": np.ones_like(ids), **empty(1)}
     one, two = (opened(each).run(["logits"], given)[0] for each in (small, large))
@@ -132,7 +147,7 @@ def test_a_prompt_in_two_pieces_gives_the_logits_of_the_whole() -> None:
     assert np.abs(whole - pieces).max() < 1e-3
 
 
-def test_weights_in_four_bits_stay_close_to_single_precision() -> None:
+def test_weights_in_bytes_stay_close_to_single_precision() -> None:
     whole, small = (alone(exact, PROMPTS[2])[0] for exact in (True, False))
     assert np.corrcoef(whole, small)[0, 1] > 0.9
 

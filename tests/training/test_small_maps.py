@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from training.small_maps import (
-    DIGIT,
     GOOD_ENOUGH,
-    GROUP,
     Kind,
     SmallMap,
     best_range,
-    nibbles,
+    map_of_bits,
     small_map,
     table_by_row,
 )
+from training.three_bits import CODE, GROUP, LARGEST, ThreeBits, planes
 
 Floats = NDArray[np.float32]
 LEVELS = 63
@@ -69,20 +68,50 @@ def test_by_row_a_few_large_tokens_cost_the_others_nothing() -> None:
     assert error(small_map(inputs, weight, KIND), others, weight) > 0.1
 
 
-def test_levels_in_four_bits_are_near_and_make_up_the_map() -> None:
-    inputs, weight = numbers(400, 2 * GROUP), numbers(2 * GROUP, 16, seed=2)
-    weight[:GROUP] *= 0.1
-    small = small_map(inputs, weight, Kind(LEVELS, four_bits=True))
-    assert small.nibbles is not None
-    assert np.abs(small.nibbles.digits).max() <= DIGIT
-    np.testing.assert_array_equal(small.levels, small.nibbles.levels)
-    assert error(small, inputs, weight) < 0.02
+def bits(seed: int = 3) -> ThreeBits:
+    dice = np.random.default_rng(seed)
+    times = dice.integers(1, LARGEST + 1, (2, 16)) * dice.choice([-1, 1], (2, 16))
+    return ThreeBits(
+        dice.integers(0, len(CODE), (2 * GROUP, 16)).astype(np.uint8),
+        times.astype(np.int8),
+        dice.uniform(0.001, 0.002, 16).astype(np.float32),
+    )
 
 
-def test_numbers_that_four_bits_can_say_stay_as_they_are() -> None:
-    digits = np.random.default_rng(3).integers(-DIGIT, DIGIT + 1, (2 * GROUP, 4))
-    exact = (digits * np.repeat([[1], [9]], GROUP, axis=0)).astype(np.float32)
-    np.testing.assert_array_equal(nibbles(exact, LEVELS).levels, exact)
+def test_three_bits_stand_for_the_numbers_of_their_group() -> None:
+    some = bits()
+    for row, column in ((0, 0), (GROUP - 1, 3), (GROUP, 3), (2 * GROUP - 1, 15)):
+        number = CODE[some.digits[row, column]] * int(some.times[row // GROUP, column])
+        assert some.levels[row, column] == round(number / CODE[-1])
+    assert np.abs(some.levels).max() <= LARGEST
+
+
+def test_digits_come_back_from_their_bits() -> None:
+    digits = bits().digits
+    found = np.unpackbits(planes(digits)[..., 0], axis=1, bitorder="little")
+    np.testing.assert_array_equal((found * [[1], [2], [4]]).sum(axis=0), digits.ravel())
+
+
+def test_digits_that_do_not_fill_their_bytes_are_refused() -> None:
+    with pytest.raises(ValueError, match="these are 9"):
+        planes(np.zeros((3, 3), dtype=np.uint8))
+
+
+def test_weights_in_three_bits_stay_and_only_inputs_are_rounded() -> None:
+    inputs, some = numbers(400, 2 * GROUP), bits()
+    small = map_of_bits(inputs, some)
+    assert not small.by_row
+    np.testing.assert_array_equal(small.levels, some.levels)
+    assert error(small, inputs, some.levels * some.steps) < GOOD_ENOUGH
+
+
+def test_inputs_too_uneven_for_one_range_go_by_row() -> None:
+    inputs, some = numbers(400, 2 * GROUP), bits()
+    inputs[::50] *= 1_000.0
+    small = map_of_bits(inputs, some)
+    others = np.delete(inputs, np.s_[::50], axis=0)
+    assert small.by_row
+    assert error(small, others, some.levels * some.steps) < 1e-3
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100.0))
