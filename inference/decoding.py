@@ -168,10 +168,16 @@ class Batch:
                 self._running[number] = last
 
     def _join(self, waiting: deque[Answer]) -> None:
-        """Reads prompts, as far as this round's budget goes."""
+        """Reads prompts, as far as this round's budget goes.
+
+        A prompt is always cut at the same places, for a decoder in bytes may say something else
+        of one that is cut elsewhere: whoever else joins, it waits until a part fits whole.
+        """
         budget = self._prefill_tokens
-        while budget > 0 and (answer := self._candidate(waiting)):
-            tokens = answer.request.tokens[answer.read : answer.read + budget]
+        while answer := self._candidate(waiting):
+            tokens = answer.request.tokens[answer.read : answer.read + self._prefill_tokens]
+            if len(tokens) > budget:
+                return
             row = self._decoder.prefill(self._slot, tokens, answer.read)
             answer.read += len(tokens)
             budget -= len(tokens)

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,13 @@ def _marks(tokenizer: Any) -> tuple[Ids, Ids]:
     return marked.ids[:before], marked.ids[before + plain :]
 
 
-def open_session(path: Path, manifest: Manifest, execution: Execution) -> Any:
-    """ONNX Runtime's session of a graph; raises BadModel."""
+def open_session(
+    path: Path,
+    manifest: Manifest,
+    execution: Execution,
+    weights: Mapping[str, NDArray[np.int8]] | None = None,
+) -> Any:
+    """ONNX Runtime's session of a graph, to which it may lack these weights; raises BadModel."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = execution.threads
     options.inter_op_num_threads = 1
@@ -188,6 +193,9 @@ def open_session(path: Path, manifest: Manifest, execution: Execution) -> Any:
     # A provider that is not installed is left out here, and missed by the check that follows.
     available = onnxruntime.get_available_providers()
     providers = [name for name in dict.fromkeys((execution.provider, CPU)) if name in available]
+    if weights:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in weights.values()]
+        options.add_external_initializers(list(weights), values)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # The library's errors share no base.

@@ -10,7 +10,7 @@ import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ import onnxruntime as ort
 import torch
 from tokenizers import Tokenizer
 
+from inference import three_bits_numpy
+from inference.three_bits_numpy import WEIGHTS
+from inference.versions import MANIFEST, MODEL, TOKENIZER
 from training.chat import SHAPE, split
 from training.chat_sources import load
 from training.chat_tokens import TEMPLATE, encode
@@ -32,10 +35,11 @@ from training.three_bits import ThreeBits
 
 NAME = "chat-mini"
 CARD = Path(__file__).parents[1] / "docs" / "models" / f"{NAME}.md"
+CARD_NAME = "card.md"
 LARGEST_FILE = 50_000_000
 SAMPLE = 24
 """Dialogues on which graph and network are compared."""
-OBSERVED = 160
+OBSERVED = 80
 """Dialogues, public ones and ours, on which the ranges of bytes are chosen."""
 
 
@@ -47,9 +51,10 @@ def main() -> None:
     network.eval()
     weights, tokens = weights_of(network), _sample(asked)
     bits = bits_of(asked.run / "digits.pt")
-    model = build(weights, SHAPE, small_maps(weights, SHAPE, tokens[SAMPLE:], bits))
-    print(compare(network, opened(model), tokens[:SAMPLE]))
-    write_folder(asked.folder, asked.version, model, asked.tokenizer)
+    small = small_maps(weights, SHAPE, tokens[SAMPLE:], bits)
+    model = build(weights, SHAPE, small)
+    print(compare(network, opened(model, small), tokens[:SAMPLE]))
+    write_folder(asked.folder, asked.version, model, bits, asked.tokenizer)
 
 
 def bits_of(path: Path) -> dict[str, ThreeBits]:
@@ -105,8 +110,8 @@ def manifest(version: str, files: dict[str, str], shape: Shape = SHAPE) -> dict[
         "labels": [],
         "max_tokens": shape.context,
         "window_reduction": "max",
-        "licence": "CC-BY-SA-4.0",
-        "card": "card.md",
+        "licence": "CC-BY-SA-4.0 AND Apache-2.0",
+        "card": CARD_NAME,
         "files": files,
         "decoder": {
             "layers": shape.layers,
@@ -120,15 +125,23 @@ def manifest(version: str, files: dict[str, str], shape: Shape = SHAPE) -> dict[
     }
 
 
-def write_folder(folder: Path, version: str, model: onnx.ModelProto, tokenizer: Path) -> None:
-    """Write model, tokenizer, card and the manifest that names their digests."""
+def write_folder(
+    folder: Path,
+    version: str,
+    model: onnx.ModelProto,
+    bits: Mapping[str, ThreeBits],
+    tokenizer: Path,
+) -> None:
+    """Write graph, weights, tokenizer, card and the manifest that names their digests."""
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(model, str(folder / "model.onnx"))
-    shutil.copyfile(tokenizer, folder / "tokenizer.json")
-    shutil.copyfile(CARD, folder / "card.md")
-    files = {part: _digest(folder / part) for part in ("model.onnx", "tokenizer.json", "card.md")}
+    onnx.save(model, str(folder / MODEL))
+    packed = {f"{name}.levels": (each.digits, each.times) for name, each in bits.items()}
+    three_bits_numpy.save(folder / WEIGHTS, packed)
+    shutil.copyfile(tokenizer, folder / TOKENIZER)
+    shutil.copyfile(CARD, folder / CARD_NAME)
+    files = {part: _digest(folder / part) for part in (MODEL, WEIGHTS, TOKENIZER, CARD_NAME)}
     text = json.dumps(manifest(version, files), indent=2) + "\n"
-    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def _digest(path: Path) -> str:
@@ -143,7 +156,9 @@ def _sample(asked: argparse.Namespace) -> list[tuple[int, ...]]:
     kept = split(load(asked.dialogues))[1][: SAMPLE + OBSERVED // 2]
     kept += Writer().write(OBSERVED // 2, seed=1)
     tokenizer = Tokenizer.from_file(str(asked.tokenizer))
-    return [piece.tokens for piece in encode(tokenizer, kept, 1.0, SHAPE.context // 2)]
+    found = [piece.tokens for piece in encode(tokenizer, kept, 1.0, SHAPE.context // 2)]
+    cut = [row[: len(row) * 3 // 4] for row in found[:SAMPLE]]  # In the middle of something.
+    return [*cut, *found[SAMPLE:]]
 
 
 def _options() -> argparse.Namespace:

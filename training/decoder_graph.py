@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from training.nodes import EXTENSIONS, OPSET, Nodes
-from training.small_maps import SmallMap, table_by_row
+from training.small_maps import SmallMap
 
 EPSILON = 1e-5
 TINY = 1e-9
@@ -96,6 +96,8 @@ class Graph(Nodes):
         self.small = small
         self.taken: dict[str, str] = {}
         """What flows into each linear map."""
+        self.table = ""
+        """The table of words in bytes."""
 
     def linear(self, name: str, states: str) -> str:
         """A linear map without a shift, in bytes where a range is known.
@@ -127,13 +129,19 @@ class Graph(Nodes):
 
     def words(self) -> str:
         """The rows of the table at `input_ids`, kept as bytes where other weights are."""
-        table = self.weights["words.weight"]
         if not self.small:
-            return self.node("Gather", self.constant(table), "input_ids")
-        small, scale = table_by_row(table)
-        rows = self.node("Gather", self.constant(small), "input_ids")
-        scales = self.node("Gather", self.constant(scale), "input_ids")
+            return self.node("Gather", self.constant(self.weights["words.weight"]), "input_ids")
+        small = self.small["words"]
+        self.table = self.constant(small.levels.T, "words.levels")
+        rows = self.node("Gather", self.table, "input_ids")
+        scales = self.node("Gather", self.constant(small.steps[:, None]), "input_ids")
         return self.node("Mul", self.node("Cast", rows, to=TensorProto.FLOAT), scales)
+
+    def levels(self, name: str, small: SmallMap) -> str:
+        """As of any map; the table of words serves both ends."""
+        if name == "words":
+            return self.node("Transpose", self.table, perm=[1, 0])
+        return super().levels(name, small)
 
 
 def build(

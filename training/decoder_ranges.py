@@ -7,23 +7,30 @@ import os
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
 from training.decoder_graph import Array, Arrays, Shape, build
-from training.small_maps import Kind, SmallMap, map_of_bits, small_map
+from training.small_maps import Kind, SmallMap, map_as_is, small_map, weights_by_column
 from training.three_bits import ThreeBits
 
 LEVELS = 63
 """Largest weight as a byte: sums then fit on processors without dot products of bytes."""
 
 
-def opened(model: onnx.ModelProto) -> ort.InferenceSession:
-    """A runtime on one thread."""
+def opened(
+    model: onnx.ModelProto, small: Mapping[str, SmallMap] | None = None
+) -> ort.InferenceSession:
+    """A runtime on one thread; weights of these maps that the graph leaves out are put in."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
+    bits = {f"{name}.levels": each.levels for name, each in (small or {}).items() if each.bits}
+    if bits:
+        values = [ort.OrtValue.ortvalue_from_numpy(each) for each in bits.values()]
+        options.add_external_initializers(list(bits), values)
     content = model.SerializeToString()
     return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
@@ -59,10 +66,12 @@ def small_maps(
     found = {}
     for name, parts in seen.items():
         own = name.removeprefix("taken.")
-        inputs = np.concatenate(parts)
+        inputs, weight = np.concatenate(parts), weights[f"{own}.weight"].T
         if bits and own in bits:
-            found[own] = map_of_bits(inputs, bits[own])
+            small = map_as_is(inputs, bits[own].levels, bits[own].steps)
+            found[own] = replace(small, bits=bits[own])
+        elif own == "words":  # Its bytes are the table of words, too.
+            found[own] = map_as_is(inputs, *weights_by_column(weight, LEVELS))
         else:
-            kind = Kind(LEVELS, by_row=own.endswith(".narrow"))
-            found[own] = small_map(inputs, weights[f"{own}.weight"].T, kind)
+            found[own] = small_map(inputs, weight, Kind(LEVELS, by_row=own.endswith(".narrow")))
     return found

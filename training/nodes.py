@@ -9,10 +9,10 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from inference.three_bits_numpy import WEIGHTS
 from training.small_maps import Floats, SmallMap
-from training.three_bits import CODE, GROUP, planes
 
-OPSET = 21
+OPSET = 20
 EXTENSIONS = "com.microsoft"
 """ONNX Runtime's own operators, among them a product of bytes with its scales and its shift."""
 
@@ -58,26 +58,15 @@ class Nodes:
         return self.node("Mul", states, self.constant(1.0 / small.squeeze, f"{name}.squeeze"))
 
     def levels(self, name: str, small: SmallMap) -> str:
-        """A map's weights as bytes; the runtime puts those kept in three bits together once, when
-        it opens the file."""
+        """A map's weights as bytes; those in three bits lie in a file of their own."""
+        name = f"{name}.levels"
         if small.bits is None:
-            return self.constant(small.levels, f"{name}.levels")
-        outputs = small.levels.shape[1]
-        packed = self.constant(planes(small.bits.digits), f"{name}.planes")
-        places = self.constant(np.arange(8, dtype=np.uint8))
-        bits = self.node("BitShift", packed, places, direction="RIGHT")
-        bits = self.node("BitwiseAnd", bits, self.constant(np.array(1, dtype=np.uint8)))
-        worth = self.constant(np.array([[[1]], [[2]], [[4]]], dtype=np.int32))
-        bits = self.node("Mul", self.node("Cast", bits, to=TensorProto.INT32), worth)
-        digits = self.node("ReduceSum", bits, self.whole(0), keepdims=0)
-        digits = self.node("Reshape", digits, self.whole(-1, GROUP, outputs))
-        numbers = self.node("Gather", self.constant(np.array(CODE, dtype=np.float32)), digits)
-        times = self.constant(small.bits.times[:, None], f"{name}.times")
-        times = self.node("Cast", times, to=TensorProto.FLOAT)
-        factors = self.node("Div", times, self.number(CODE[-1]))
-        levels = self.node("Round", self.node("Mul", numbers, factors))
-        levels = self.node("Cast", levels, to=TensorProto.INT8)
-        return self.node("Reshape", levels, self.whole(-1, outputs))
+            return self.constant(small.levels, name)
+        left_out = TensorProto(name=name, data_type=TensorProto.INT8, dims=small.levels.shape)
+        left_out.data_location = TensorProto.EXTERNAL
+        left_out.external_data.add(key="location", value=WEIGHTS)
+        self.constants.append(left_out)
+        return name
 
     def product(self, name: str, taken: str, small: SmallMap, shift: Floats | None = None) -> str:
         """The product of bytes with the map's weights, and the shift where there is one."""

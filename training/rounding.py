@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from training.three_bits import CODE, GROUP, LARGEST
+from inference.three_bits_numpy import CODE, GROUP, LARGEST
 
 NEIGHBOURS = tuple(pairwise(CODE))
 FACTORS = (1.0, 0.92, 0.85, 0.78, 0.7)

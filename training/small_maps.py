@@ -28,7 +28,7 @@ UNIT = (1 / 127, 128)
 """Scale and zero of the bytes between minus one and one."""
 GOOD_ENOUGH = 4e-4
 """Squared error, as a share of the outputs', up to which inputs are taken as they are."""
-EVEN_ENOUGH = 2e-3
+EVEN_ENOUGH = 5e-4
 """The same of each row, its mean, up to which rows whose weights are fixed share one range."""
 
 
@@ -87,14 +87,14 @@ def small_map(inputs: Floats, weight: Floats, kind: Kind) -> SmallMap:
     return best
 
 
-def map_of_bits(inputs: Floats, bits: ThreeBits) -> SmallMap:
-    """The map with these weights as they are, by row where a fixed range loses too much."""
+def map_as_is(inputs: Floats, levels: NDArray[np.int8], steps: Floats) -> SmallMap:
+    """The map with these weights as they are, by row where one range for all loses too much."""
     few = inputs[:: max(1, len(inputs) // LOOKED_AT)]
-    exact = few @ (bits.levels * bits.steps)
-    fixed = SmallMap(*best_range(inputs), bits.levels, bits.steps, bits=bits)
+    exact = few @ (levels * steps)
+    fixed = SmallMap(*best_range(inputs), levels, steps)
     if _row_error(fixed, few, exact) <= EVEN_ENOUGH:
         return fixed
-    return replace(fixed, scale=UNIT[0], zero=UNIT[1], by_row=True)
+    return SmallMap(*UNIT, levels, steps, by_row=True)
 
 
 def _squeezed(inputs: Floats, weight: Floats, kind: Kind) -> Iterator[SmallMap]:

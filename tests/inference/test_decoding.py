@@ -137,8 +137,18 @@ def test_short_prompts_join_together_within_the_same_budget() -> None:
 
     batch.advance(waiting)
 
-    assert decoder.prefills == [3, 3, 1]
+    assert decoder.prefills == [3, 3]
     assert decoder.steps == [2]
+
+
+def test_a_prompt_is_cut_at_the_same_places_whoever_joins_beside_it() -> None:
+    decoder = ListDecoder()
+    batch = Batch(decoder, prefill_tokens=7)
+    waiting = deque([Answer(request()), Answer(request([1] * 10)), Answer(request([1] * 9))])
+
+    run_to_end(batch, waiting)
+
+    assert decoder.prefills == [3, 7, 3, 7, 2]
 
 
 def test_a_cancelled_answer_leaves_before_the_next_step() -> None:

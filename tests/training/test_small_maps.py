@@ -6,16 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from inference.three_bits_numpy import CODE, GROUP, LARGEST
 from training.small_maps import (
     GOOD_ENOUGH,
     Kind,
     SmallMap,
     best_range,
-    map_of_bits,
+    map_as_is,
     small_map,
     table_by_row,
 )
-from training.three_bits import CODE, GROUP, LARGEST, ThreeBits, planes
+from training.three_bits import ThreeBits
 
 Floats = NDArray[np.float32]
 LEVELS = 63
@@ -78,37 +79,19 @@ def bits(seed: int = 3) -> ThreeBits:
     )
 
 
-def test_three_bits_stand_for_the_numbers_of_their_group() -> None:
-    some = bits()
-    for row, column in ((0, 0), (GROUP - 1, 3), (GROUP, 3), (2 * GROUP - 1, 15)):
-        number = CODE[some.digits[row, column]] * int(some.times[row // GROUP, column])
-        assert some.levels[row, column] == round(number / CODE[-1])
-    assert np.abs(some.levels).max() <= LARGEST
-
-
-def test_digits_come_back_from_their_bits() -> None:
-    digits = bits().digits
-    found = np.unpackbits(planes(digits)[..., 0], axis=1, bitorder="little")
-    np.testing.assert_array_equal((found * [[1], [2], [4]]).sum(axis=0), digits.ravel())
-
-
-def test_digits_that_do_not_fill_their_bytes_are_refused() -> None:
-    with pytest.raises(ValueError, match="these are 9"):
-        planes(np.zeros((3, 3), dtype=np.uint8))
-
-
-def test_weights_in_three_bits_stay_and_only_inputs_are_rounded() -> None:
+def test_weights_stay_as_they_are_and_only_inputs_are_rounded() -> None:
     inputs, some = numbers(400, 2 * GROUP), bits()
-    small = map_of_bits(inputs, some)
+    levels = some.levels
+    small = map_as_is(inputs, levels, some.steps)
     assert not small.by_row
-    np.testing.assert_array_equal(small.levels, some.levels)
+    assert small.levels is levels
     assert error(small, inputs, some.levels * some.steps) < GOOD_ENOUGH
 
 
 def test_inputs_too_uneven_for_one_range_go_by_row() -> None:
     inputs, some = numbers(400, 2 * GROUP), bits()
     inputs[::50] *= 1_000.0
-    small = map_of_bits(inputs, some)
+    small = map_as_is(inputs, some.levels, some.steps)
     others = np.delete(inputs, np.s_[::50], axis=0)
     assert small.by_row
     assert error(small, others, some.levels * some.steps) < 1e-3
