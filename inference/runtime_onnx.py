@@ -193,14 +193,16 @@ def open_session(
     # A provider that is not installed is left out here, and missed by the check that follows.
     available = onnxruntime.get_available_providers()
     providers = [name for name in dict.fromkeys((execution.provider, CPU)) if name in available]
-    if weights:
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in weights.values()]
-        options.add_external_initializers(list(weights), values)
+    given = weights or {}
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in given.values()]
+    options.add_external_initializers(list(given), values)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     except Exception as error:  # The library's errors share no base.
         first = str(error).splitlines()[0][:200]
         raise BadModel(f"{path.name} of {manifest.ref} cannot be loaded: {first}") from error
+    session.given = given  # The runtime reads them where they are.
+    return session
 
 
 def _check_provider(manifest: Manifest, execution: Execution, got: str) -> None:

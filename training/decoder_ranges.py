@@ -28,11 +28,12 @@ def opened(
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     bits = {f"{name}.levels": each.levels for name, each in (small or {}).items() if each.bits}
-    if bits:
-        values = [ort.OrtValue.ortvalue_from_numpy(each) for each in bits.values()]
-        options.add_external_initializers(list(bits), values)
+    values = [ort.OrtValue.ortvalue_from_numpy(each) for each in bits.values()]
+    options.add_external_initializers(list(bits), values)
     content = model.SerializeToString()
-    return ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    runtime = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    runtime.given = bits  # The runtime reads them where they are.
+    return runtime
 
 
 def empty_cache(shape: Shape, rows: int) -> dict[str, Array]:
