@@ -30,9 +30,9 @@ def decoder(shape: Shape = TINY, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in content.items() if value is not None}
 
 
-def write_manifest(folder: Path, **changes: Any) -> Path:
+def write_manifest(folder: Path, more: Sequence[str] = (), **changes: Any) -> Path:
     """The manifest of what lies in the folder; a change to None leaves the field out."""
-    files = ("model.onnx", "tokenizer.json", "card.md")
+    files = ("model.onnx", "tokenizer.json", "card.md", *more)
     content = {
         "name": "babble",
         "version": "1.0.0",

@@ -11,18 +11,17 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from inference.three_bits_numpy import GROUP, LARGEST
 from training.decoder_graph import Shape, build, rotations
 from training.decoder_random import (
     MARKS,
     TINY,
     byte_tokenizer,
+    random_bits,
     random_decoder,
     random_maps,
     random_weights,
 )
 from training.decoder_ranges import empty_cache, opened, small_maps
-from training.three_bits import ThreeBits
 
 SHAPE = Shape(layers=3, width=128, heads=4, kv_heads=2, wide=256, vocab=512, context=96)
 STEPS = 12
@@ -114,20 +113,10 @@ def test_sequences_of_different_lengths_decode_in_one_batch_as_each_alone(exact:
         assert np.abs(got - alone(exact, prompt)).max() < 1e-4
 
 
-def three_bits(seed: int, inputs: int, outputs: int) -> ThreeBits:
-    dice = np.random.default_rng(seed)
-    times = dice.integers(1, LARGEST + 1, (inputs // GROUP, outputs)).astype(np.int8)
-    steps = np.full(outputs, 0.06 / inputs**0.5, dtype=np.float32)
-    return ThreeBits(dice.integers(0, 8, (inputs, outputs)).astype(np.uint8), times, steps)
-
-
 def test_weights_that_the_graph_leaves_out_are_the_bytes_that_their_bits_make_up() -> None:
-    weights, bits = random_weights(SHAPE, 0), {}
-    for seed, (name, weight) in enumerate(weights.items()):
-        if name.startswith("layers.") and len(weight.shape) == 2:
-            some = three_bits(seed, weight.shape[1], weight.shape[0])
-            bits[name.removesuffix(".weight")] = some
-            weights[name] = (some.levels * some.steps).T
+    weights = random_weights(SHAPE, 0)
+    bits = random_bits(weights)
+    weights |= {f"{name}.weight": (each.levels * each.steps).T for name, each in bits.items()}
     packed = small_maps(weights, SHAPE, PROMPTS, bits)
     plain = {name: replace(each, bits=None) for name, each in packed.items()}
     small, large = build(weights, SHAPE, packed), build(weights, SHAPE, plain)
