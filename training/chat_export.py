@@ -25,10 +25,9 @@ from inference.three_bits_numpy import WEIGHTS
 from inference.versions import MANIFEST, MODEL, TOKENIZER
 from training.chat import SHAPE, split
 from training.chat_sources import load
-from training.chat_tokens import TEMPLATE, encode
+from training.chat_tokens import MARKS, TEMPLATE, encode
 from training.decoder import Decoder, weights_of
 from training.decoder_graph import Array, Shape, build
-from training.decoder_random import MARKS
 from training.decoder_ranges import empty_cache, opened, small_maps
 from training.dialogues.compose import Writer
 from training.three_bits import ThreeBits

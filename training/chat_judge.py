@@ -23,9 +23,7 @@ from training.dialogues.compose import Writer
 JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
 WORDS = 8
 PART = 50
-TEMPERATURE = 0.5
-SYSTEM = "You are the assistant on this site. Be brief and friendly."
-"""These two are the first assistant's of a new installation."""
+TEMPERATURE = 0.7
 OWN = 20_000
 """Dialogues of our own among which repeated words are looked for."""
 
@@ -60,7 +58,7 @@ def replies(folder: Path, prompts: Sequence[str], temperature: float) -> list[st
 
 def _reply(engine: OnnxEngine, text: str, temperature: float, seed: int) -> str:
     sampling = Sampling(max_tokens=80, temperature=temperature, top_p=0.9, seed=seed)
-    prompt = Prompt((Turn(Role.SYSTEM, SYSTEM), Turn(Role.USER, text)), sampling)
+    prompt = Prompt((Turn(Role.USER, text),), sampling)
     pieces = engine.generate(prompt, Cancellation())
     return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
 

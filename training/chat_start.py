@@ -17,21 +17,13 @@ from gguf import GGUFReader, dequantize
 
 from training.chat import SHAPE, split
 from training.chat_sources import load
+from training.chat_tokens import MARKS, ROLES
 from training.chat_words import Merge, choose, tokenizer
 from training.decoder_graph import Array, halves
-from training.decoder_random import MARKS
 from training.dialogues.compose import Writer
 
 OWN = 20_000
 """Dialogues of our own whose words are counted."""
-
-KIN = {
-    "<|system|>": ("<|im_start|>", "Ġsystem"),
-    "<|user|>": ("<|im_start|>", "Ġuser"),
-    "<|assistant|>": ("<|im_start|>", "Ġassistant"),
-    "<|end|>": ("<|im_end|>",),
-}
-"""The tokens of which each mark begins as the mean."""
 
 UNKNOWN = 0
 """The row of bytes that it has no token for, for no valid text has them."""
@@ -44,27 +36,26 @@ def main() -> None:
     tokens, merges = _strings(reader, "tokens"), _merges(reader)
     learnt = split(load(asked.dialogues))[0]
     own = Writer().write(OWN, asked.seed)
-    texts = (turn for each in (*learnt, *own, *own) for turn in each.turns)
+    turns = (turn for each in (*learnt, *own, *own) for turn in each.turns)
+    texts = (*turns, *(role for role in ROLES for _ in range(OWN)))
     chosen = choose(tokens, merges, texts, SHAPE.vocab - len(MARKS))
     tokenizer(chosen, merges).save(str(asked.tokenizer))
     place = {token: number for number, token in enumerate(tokens)}
-    rows = [[place[part] for part in KIN[mark]] for mark in MARKS]
-    rows += [[place.get(token, UNKNOWN)] for token in chosen]
+    rows = [place.get(token, UNKNOWN) for token in (*MARKS, *chosen)]
     found = weights(reader, rows)
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({name: torch.from_numpy(value) for name, value in found.items()}, asked.out)
 
 
-def weights(reader: GGUFReader, rows: Sequence[Sequence[int]]) -> dict[str, Array]:
-    """The weights by our names; each word is the mean of its rows."""
+def weights(reader: GGUFReader, rows: Sequence[int]) -> dict[str, Array]:
+    """The weights by our names, of the words in these rows."""
     known = {each.name: each for each in reader.tensors}
 
     def taken(name: str) -> Array:
         each = known[f"{name}.weight"]
         return np.array(dequantize(each.data, each.tensor_type), dtype=np.float32)
 
-    table = taken("token_embd")
-    found = {"words.weight": np.stack([table[row].mean(axis=0) for row in rows])}
+    found = {"words.weight": taken("token_embd")[list(rows)]}
     for number in range(SHAPE.layers):
         name, old = f"layers.{number}", f"blk.{number}"
         turned = [halves(taken(f"{old}.attn_{part}"), SHAPE) for part in "qk"]

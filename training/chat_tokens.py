@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from training.chat_sources import Dialogue
-from training.decoder_random import MARKS
 
-SYSTEM, USER, ASSISTANT, END = range(len(MARKS))
-TEMPLATE = {
-    "system": (MARKS[SYSTEM], MARKS[END]),
-    "user": (MARKS[USER], MARKS[END]),
-    "assistant": (MARKS[ASSISTANT], MARKS[END]),
-}
-"""What stands before and after each turn."""
+MARKS = ("<|im_start|>", "<|im_end|>")
+"""The special tokens of the chat template; they have the first numbers, in this order."""
+ROLES = ("system", "user", "assistant")
+TEMPLATE = {role: (f"{MARKS[0]}{role}\n", f"{MARKS[1]}\n") for role in ROLES}
+"""What stands before and after each turn: as in the model that ours begins as."""
 
 WINDOW = 64
 """Dialogues among which the one that fits a row best is looked for."""
@@ -31,30 +28,47 @@ class Piece:
     tokens: tuple[int, ...]
     weights: tuple[float, ...]
 
+    def cut(self, longest: int) -> Piece:
+        """Its beginning."""
+        return Piece(self.tokens[:longest], self.weights[:longest])
+
 
 def encode(
     tokenizer: Tokenizer, dialogues: Sequence[Dialogue], person: float, longest: int
 ) -> list[Piece]:
     """Dialogues as pieces of at most `longest` tokens; `person` weighs a person's turns.
 
-    Marks that only open a turn carry no weight, for nobody has to guess them.
+    What stands before a turn carries no weight, for nobody has to guess it; of what stands after
+    it, only the mark that ends it does.
     """
     texts = [text for each in dialogues for text in (each.system, *each.turns)]
     found = iter(tokenizer.encode_batch(texts, add_special_tokens=False))
-    return [_piece(each, found, person, longest) for each in dialogues]
+    marks = {role: [_ids(tokenizer, part) for part in TEMPLATE[role]] for role in ROLES}
+    return [_piece(each, found, marks, person).cut(longest) for each in dialogues]
 
 
-def _piece(dialogue: Dialogue, found: Iterator[Any], person: float, longest: int) -> Piece:
+def _piece(
+    dialogue: Dialogue,
+    found: Iterator[Any],
+    marks: Mapping[str, Sequence[list[int]]],
+    person: float,
+) -> Piece:
     tokens: list[int] = []
     weights: list[float] = []
     for number, text in enumerate((dialogue.system, *dialogue.turns)):
         ids = next(found).ids
         if number or text:
-            opening = SYSTEM if number == 0 else USER if number % 2 else ASSISTANT
-            share = 0.0 if number == 0 else person if number % 2 else 1.0
-            tokens += [opening, *ids, END]
-            weights += [0.0, *[share] * (len(ids) + 1)]
-    return Piece(tuple(tokens[:longest]), tuple(weights[:longest]))
+            role = ROLES[0] if number == 0 else ROLES[1] if number % 2 else ROLES[2]
+            share = {"system": 0.0, "user": person, "assistant": 1.0}[role]
+            before, after = marks[role]
+            tokens += [*before, *ids, *after]
+            weights += [0.0] * len(before) + [share] * (len(ids) + 1) + [0.0] * (len(after) - 1)
+    return Piece(tuple(tokens), tuple(weights))
+
+
+def _ids(tokenizer: Tokenizer, text: str) -> list[int]:
+    found: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+    return found
 
 
 def rows(pieces: Iterable[Piece], length: int) -> Iterator[list[Piece]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from training.decoder_random import MARKS
+from training.chat_tokens import MARKS
 
 Merge = tuple[str, str]
 

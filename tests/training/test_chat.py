@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, pre_tokenizers
 
-from training import chat_judge, chat_sources
+from training import chat_judge, chat_sources, chat_words
 from training.chat_judge import JUDGED
 from training.chat_sources import Dialogue, alternating
-from training.chat_tokens import ASSISTANT, END, SYSTEM, USER, Piece, encode, rows
-from training.decoder_random import MARKS, byte_tokenizer
+from training.chat_tokens import Piece, encode, rows
 from training.dialogues.compose import Step, Topic, Writer, noisy, prompts, read, topics
 from training.holdout import fingerprint
 
@@ -26,7 +25,7 @@ CLAIMS = re.compile(
 
 
 def tokenizer() -> Tokenizer:
-    return byte_tokenizer(260)
+    return chat_words.tokenizer(sorted(pre_tokenizers.ByteLevel.alphabet()), [])
 
 
 def test_what_one_speaker_says_in_a_row_becomes_one_turn() -> None:
@@ -48,15 +47,27 @@ def test_dialogues_survive_a_file(tmp_path: Path) -> None:
 
 
 def test_only_what_has_to_be_guessed_is_weighed() -> None:
-    (piece,) = encode(tokenizer(), [Dialogue(("ab", "c"), "x", "s")], 0.25, 64)
-    marks = [token for token in piece.tokens if token < len(MARKS)]
-    assert marks == [SYSTEM, END, USER, END, ASSISTANT, END]
-    assert piece.weights == (0.0, 0.0, 0.0, 0.0, 0.25, 0.25, 0.25, 0.0, 1.0, 1.0)
+    words = tokenizer()
+    (piece,) = encode(words, [Dialogue(("ab", "c"), "x", "s")], 0.25, 64)
+
+    def said(*shares: float) -> str:
+        found = [t for t, w in zip(piece.tokens, piece.weights, strict=True) if w in shares]
+        return str(words.decode(found, skip_special_tokens=False))
+
+    assert said(0.25) == "ab<|im_end|>"
+    assert said(1.0) == "c<|im_end|>"
+    assert said(0.0, 0.25, 1.0) == (
+        "<|im_start|>system\ns<|im_end|>\n"
+        "<|im_start|>user\nab<|im_end|>\n"
+        "<|im_start|>assistant\nc<|im_end|>\n"
+    )
 
 
 def test_a_dialogue_without_a_system_prompt_begins_with_its_person() -> None:
-    (piece,) = encode(tokenizer(), [Dialogue(("ab", "c"), "x")], 1.0, 64)
-    assert piece.tokens[0] == USER
+    words = tokenizer()
+    (piece,) = encode(words, [Dialogue(("ab", "c"), "x")], 1.0, 64)
+    found = words.decode(piece.tokens, skip_special_tokens=False)
+    assert found.startswith("<|im_start|>user\nab")
 
 
 def test_a_long_dialogue_is_cut() -> None:
