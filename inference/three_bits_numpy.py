@@ -6,7 +6,7 @@ plane for each bit with eight weights to a byte, and `NAME.times`, the multiplie
 """
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,19 @@ def read(path: Path) -> dict[str, Bytes]:
     """The levels of every matrix that the file holds, by its name; raises BadModel."""
     try:
         with path.open("rb") as file, NpzFile(file, allow_pickle=False) as found:
+            with zipfile.ZipFile(file) as parts:
+                _check_size(parts.infolist(), path.stat().st_size)
             arrays: dict[str, NDArray[Any]] = {name: found[name] for name in found.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, KeyError, MemoryError, zipfile.BadZipFile) as error:
         raise BadModel(f"{path.name} is no file of arrays: {error}.") from None
     names = {name.rpartition(".")[0] for name in arrays}
     return {name: _matrix(name, arrays) for name in sorted(names)}
+
+
+def _check_size(parts: Iterable[zipfile.ZipInfo], size: int) -> None:
+    """Raises ValueError for what would be larger in memory than its file, however small that is."""
+    if (whole := sum(part.file_size for part in parts)) > size:
+        raise ValueError(f"its arrays have {whole} bytes, more than the file; do not compress them")
 
 
 def _matrix(name: str, arrays: Mapping[str, NDArray[Any]]) -> Bytes:

@@ -55,12 +55,13 @@ def _piece(
 ) -> Piece:
     tokens: list[int] = []
     weights: list[float] = []
+    shares = dict(zip(ROLES, (0.0, person, 1.0), strict=True))
     for number, text in enumerate((dialogue.system, *dialogue.turns)):
         ids = next(found).ids
         if number or text:
-            role = ROLES[0] if number == 0 else ROLES[1] if number % 2 else ROLES[2]
-            share = {"system": 0.0, "user": person, "assistant": 1.0}[role]
+            role = ROLES[number % 2 or 2] if number else ROLES[0]
             before, after = marks[role]
+            share = shares[role]
             tokens += [*before, *ids, *after]
             weights += [0.0] * len(before) + [share] * (len(ids) + 1) + [0.0] * (len(after) - 1)
     return Piece(tuple(tokens), tuple(weights))

@@ -69,6 +69,14 @@ def test_one_array_alone_is_refused(tmp_path: Path) -> None:
         three_bits_numpy.read(tmp_path / "weights.npz")
 
 
+def test_what_grows_when_it_is_opened_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.npz"
+    arrays: dict[str, Any] = {"a.planes": np.zeros((3, 1 << 20), np.uint8)}
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(BadModel, match="more than the file; do not compress them"):
+        three_bits_numpy.read(path)
+
+
 def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights.npz"
     arrays: dict[str, Any] = {"a.planes": np.array([{}], dtype=object)}
