@@ -34,6 +34,7 @@ class Plan:
     save_every: int = 300
     seed: int = 17
     threads: int = 2
+    bfloat16: bool = False
 
 
 class Clock:
@@ -55,6 +56,11 @@ class Encoded:
     tokens: Sequence[Sequence[int]]
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
+
+    def part(self, rows: Sequence[int]) -> Encoded:
+        """These rows."""
+        tokens = [self.tokens[row] for row in rows]
+        return Encoded(tokens, self.targets[rows], self.weights[rows])
 
 
 def masked_binary(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -112,7 +118,7 @@ def fit(network: Network, data: Sequence[Encoded], loss: Loss, plan: Plan, state
         if progress >= 1.0:
             break
         _pace(optimiser, progress, plan)
-        value = _step(network, optimiser, loss, data[epoch % len(data)], batch)
+        value = _step(network, optimiser, loss, data[epoch % len(data)].part(batch), plan)
         bar.set_postfix(loss=f"{value:.4f}", refresh=False)
         bar.update()
         if (step + 1) % plan.save_every == 0:
@@ -135,12 +141,11 @@ def _pace(optimiser: torch.optim.Optimizer, done: float, plan: Plan) -> None:
 
 
 def _step(
-    network: Network, optimiser: torch.optim.Optimizer, loss: Loss, data: Encoded, batch: list[int]
+    network: Network, optimiser: torch.optim.Optimizer, loss: Loss, batch: Encoded, plan: Plan
 ) -> float:
-    numbers, mask = pad([data.tokens[i] for i in batch])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = network(numbers, mask)
-    targets, weights = torch.from_numpy(data.targets[batch]), torch.from_numpy(data.weights[batch])
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
+        logits = network(*pad(batch.tokens))
+    targets, weights = torch.from_numpy(batch.targets), torch.from_numpy(batch.weights)
     value = loss(logits.float(), targets, weights)
     value.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -40,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=128, help="longest text in tokens")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bfloat16", action="store_true", help="where the processor is fast at it")
     parser.add_argument("--seed", type=int, default=17)
     return parser.parse_args()
 
@@ -87,6 +88,7 @@ def main() -> None:
         minutes=asked.minutes,
         seed=asked.seed,
         threads=asked.threads,
+        bfloat16=asked.bfloat16,
     )
     data = [epoch(rows, asked, number) for number in range(asked.epochs)]
     learning.fit(network, data, learning.masked_binary, plan, asked.out / "checkpoint.pt")

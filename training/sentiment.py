@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=64, help="longest text in tokens")
     parser.add_argument("--layers", type=int, default=6, help="layers of the encoder kept")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bfloat16", action="store_true", help="where the processor is fast at it")
     parser.add_argument("--seed", type=int, default=17)
     return parser.parse_args()
 
@@ -44,7 +45,11 @@ def main() -> None:
     print(f"{len(training)} training rows, {len(validation)} validation rows")
     network = start_network(len(SENTIMENT_LABELS), asked.layers)
     plan = learning.Plan(
-        epochs=asked.epochs, batch=asked.batch, seed=asked.seed, threads=asked.threads
+        epochs=asked.epochs,
+        batch=asked.batch,
+        seed=asked.seed,
+        threads=asked.threads,
+        bfloat16=asked.bfloat16,
     )
     encoded = encode(training, SENTIMENT_LABELS, asked.tokens)
     learning.fit(network, [encoded], learning.soft_classes, plan, asked.out / "checkpoint.pt")
