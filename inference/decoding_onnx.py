@@ -16,11 +16,11 @@ from inference.runtime_onnx import CPU, Execution, open_session  # isort: skip -
 import numpy as np
 from numpy.typing import NDArray
 
-from inference import three_bits_numpy
+from inference import weights_numpy
 from inference.decoder_format import DecoderFormat
 from inference.errors import BadModel
-from inference.three_bits_numpy import WEIGHTS
 from inference.versions import MODEL, Manifest
+from inference.weights_numpy import WEIGHTS
 
 TOLERANCE = 0.02
 """How much the trial's logits may differ with and without the cache, for their spread."""
@@ -54,8 +54,8 @@ class OnnxDecoder:
     ) -> None:
         self.slots = slots
         self._form = form
-        packed = three_bits_numpy.read(folder / WEIGHTS) if WEIGHTS in manifest.files else None
-        self._session = open_session(folder / MODEL, manifest, Execution(CPU, threads), packed)
+        apart = weights_numpy.read(folder / WEIGHTS) if WEIGHTS in manifest.files else None
+        self._session = open_session(folder / MODEL, manifest, Execution(CPU, threads), apart)
         self.provider = str(self._session.get_providers()[0])
         inputs = check_graph(self._session, manifest, form)
         self._positioned = "position_ids" in inputs

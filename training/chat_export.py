@@ -10,7 +10,8 @@ import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,18 @@ import onnxruntime as ort
 import torch
 from tokenizers import Tokenizer
 
-from inference import three_bits_numpy
-from inference.three_bits_numpy import WEIGHTS
+from inference import weights_numpy
 from inference.versions import MANIFEST, MODEL, TOKENIZER
-from training.chat import SHAPE, split
+from inference.weights_numpy import WEIGHTS, Bytes
+from training.chat import SHAPE, endless, split
 from training.chat_sources import load
 from training.chat_tokens import MARKS, TEMPLATE, encode
 from training.decoder import Decoder, weights_of
+from training.decoder_fit import Batch
 from training.decoder_graph import Array, Shape, build
-from training.decoder_ranges import empty_cache, opened, small_maps
+from training.decoder_ranges import empty_cache, matrices, opened, small_maps
+from training.decoder_rounding import rounded
 from training.dialogues.compose import Writer
-from training.three_bits import ThreeBits
 
 NAME = "chat-mini"
 CARD = Path(__file__).parents[1] / "docs" / "models" / f"{NAME}.md"
@@ -40,30 +42,22 @@ SAMPLE = 24
 """Dialogues on which graph and network are compared."""
 OBSERVED = 80
 """Dialogues, public ones and ours, on which the ranges of bytes are chosen."""
+READ = 24
+"""Batches of dialogues on which weights are rounded."""
 
 
 def main() -> None:
-    """Build, compare, write."""
+    """Round, build, compare, write."""
     asked = _options()
     network = Decoder(SHAPE)
     network.load_state_dict(torch.load(asked.run / "network.pt", weights_only=True))
     network.eval()
+    fixed = rounded(network, _batches(asked))
     weights, tokens = weights_of(network), _sample(asked)
-    bits = bits_of(asked.run / "digits.pt")
-    small = small_maps(weights, SHAPE, tokens[SAMPLE:], bits)
-    model = build(weights, SHAPE, small)
-    print(compare(network, opened(model, small), tokens[:SAMPLE]))
-    write_folder(asked.folder, asked.version, model, bits, asked.tokenizer)
-
-
-def bits_of(path: Path) -> dict[str, ThreeBits]:
-    """The rounded weights of a finished run, input × output, by the names of their maps."""
-    return {
-        name.removesuffix(".weight"): ThreeBits(
-            digits.numpy().T.copy(), times.numpy().T.astype(np.int8), steps.numpy()[:, 0]
-        )
-        for name, (digits, times, steps) in torch.load(path, weights_only=True).items()
-    }
+    small = small_maps(weights, SHAPE, tokens[SAMPLE:], fixed)
+    model, apart = build(weights, SHAPE, small, apart=True), matrices(small)
+    print(compare(network, opened(model, apart), tokens[:SAMPLE]))
+    write_folder(asked.folder, asked.version, model, apart, asked.tokenizer)
 
 
 def compare(
@@ -128,15 +122,14 @@ def write_folder(
     folder: Path,
     version: str,
     model: onnx.ModelProto,
-    bits: Mapping[str, ThreeBits],
+    apart: Mapping[str, Bytes],
     tokenizer: Path,
 ) -> None:
     """Write graph, weights, tokenizer, card and the manifest that names their digests."""
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(folder / MODEL))
-    packed = {f"{name}.levels": (each.digits, each.times) for name, each in bits.items()}
-    three_bits_numpy.save(folder / WEIGHTS, packed)
-    shutil.copyfile(tokenizer, folder / TOKENIZER)
+    weights_numpy.save(folder / WEIGHTS, apart)
+    Tokenizer.from_file(str(tokenizer)).save(str(folder / TOKENIZER), pretty=False)
     shutil.copyfile(CARD, folder / CARD_NAME)
     files = {part: _digest(folder / part) for part in (MODEL, WEIGHTS, TOKENIZER, CARD_NAME)}
     text = json.dumps(manifest(version, files), indent=2) + "\n"
@@ -148,6 +141,12 @@ def _digest(path: Path) -> str:
     if len(content) > LARGEST_FILE:
         raise AssertionError(f"{path.name} has {len(content)} bytes")
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _batches(asked: argparse.Namespace) -> Iterator[Batch]:
+    """Batches of the kind that training saw."""
+    tokenizer = Tokenizer.from_file(str(asked.tokenizer))
+    return islice(endless(tokenizer, split(load(asked.dialogues))[0], seed=1), READ)
 
 
 def _sample(asked: argparse.Namespace) -> list[tuple[int, ...]]:

@@ -2,7 +2,8 @@
 
 A person reads them: `training/dialogues/judged.jsonl` holds the prompts, the replies and a mark
 for each (good, passable or bad). The first fifty prompts were written beside the dialogues, the
-second fifty later, by somebody else, for nothing but this.
+second fifty later, by somebody else, for nothing but this. Replies are those of the first
+assistant of an installation: its system prompt, its temperature.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from training.dialogues.compose import Writer
 JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
 WORDS = 8
 PART = 50
-TEMPERATURE = 0.7
+TEMPERATURE = 0.5
+SYSTEM = "You are the assistant on this site. Be brief and friendly."
 OWN = 20_000
 """Dialogues of our own among which repeated words are looked for."""
 
@@ -52,13 +54,14 @@ def main() -> None:
 
 def replies(folder: Path, prompts: Sequence[str], temperature: float) -> list[str]:
     """One reply to each prompt; in each fifty, each has a seed of its own."""
-    engine = OnnxEngine(folder, versions.load(folder), memory_mb=64)
+    engine = OnnxEngine(folder, versions.load(folder), memory_mb=256)
     return [_reply(engine, text, temperature, number % PART) for number, text in enumerate(prompts)]
 
 
 def _reply(engine: OnnxEngine, text: str, temperature: float, seed: int) -> str:
     sampling = Sampling(max_tokens=80, temperature=temperature, top_p=0.9, seed=seed)
-    prompt = Prompt((Turn(Role.USER, text),), sampling)
+    turns = (Turn(Role.SYSTEM, SYSTEM), Turn(Role.USER, text))
+    prompt = Prompt(turns, sampling)
     pieces = engine.generate(prompt, Cancellation())
     return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
 

@@ -1,4 +1,4 @@
-"""Teaches a decoder with rounded weights, until the time is up."""
+"""Teaches a decoder, until the time is up."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from tqdm import tqdm
 
 from training.decoder import Decoder
-from training.rounding import Grid, laid
 
 Batch = tuple[Tensor, Tensor, Tensor]
 """Tokens, weights of their loss, and numbers of their dialogues: [rows, length] each."""
@@ -27,7 +26,7 @@ class Plan:
     """How to learn: the rate falls to zero from `cool_from` (a share of `minutes`) on."""
 
     minutes: float
-    threads: int = 1
+    threads: int = 2
     seed: int = 17
     rate: float = 5e-4
     warm_up: float = 0.02
@@ -35,28 +34,6 @@ class Plan:
     steepest: float = 1.0
     save_every: int = 50
     kind: torch.dtype = torch.float32
-
-
-def workers() -> int:
-    """How many processes learn together; one where none were asked for."""
-    return distributed.get_world_size() if distributed.is_initialized() else 1
-
-
-def worker() -> int:
-    """Which of them this is."""
-    return distributed.get_rank() if distributed.is_initialized() else 0
-
-
-def agree(network: Decoder, spent: float) -> float:
-    """Average the gradients of all processes; returns the longest time that one has spent."""
-    if workers() == 1:
-        return spent
-    for weight in network.parameters():
-        distributed.all_reduce(weight.grad)
-        weight.grad.div_(workers())
-    clock = torch.tensor([spent], dtype=torch.float64)
-    distributed.all_reduce(clock, distributed.ReduceOp.MAX)
-    return float(clock)
 
 
 def pace(share: float, plan: Plan) -> float:
@@ -83,7 +60,8 @@ class NextTokens(torch.autograd.Function):
         table = words.detach().to(states.dtype)
         summed = states.new_zeros((), dtype=torch.float32)
         to_states = torch.empty_like(states)
-        to_words = torch.zeros_like(table, dtype=torch.float32)
+        learning = context.needs_input_grad[1]
+        to_words = torch.zeros_like(table, dtype=torch.float32) if learning else None
         for here in torch.arange(len(following)).split(PIECE):
             near, wanted, heavy = states[here].detach(), following[here], weights[here, None]
             likely = (near @ table.T).float().log_softmax(dim=-1)
@@ -91,7 +69,8 @@ class NextTokens(torch.autograd.Function):
             steep = likely.exp_().mul_(heavy)
             steep = steep.scatter_add_(1, wanted[:, None], -heavy).to(states.dtype)
             to_states[here] = steep @ table
-            to_words += steep.T @ near
+            if to_words is not None:
+                to_words += steep.T @ near
         context.save_for_backward(to_states, to_words)
         return summed
 
@@ -99,7 +78,8 @@ class NextTokens(torch.autograd.Function):
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients kept on the way forward."""
         to_states, to_words = context.saved_tensors
-        return to_states * slopes[0], to_words * slopes[0], None, None
+        words = None if to_words is None else to_words * slopes[0]
+        return to_states * slopes[0], words, None, None
 
 
 def loss_of(network: Decoder, batch: Batch, kind: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -116,21 +96,15 @@ def loss_of(network: Decoder, batch: Batch, kind: torch.dtype) -> tuple[Tensor, 
     return summed, heavy[wanted].sum()
 
 
-def fit(
-    network: Decoder,
-    grids: dict[str, Grid],
-    batches: Iterator[Batch],
-    plan: Plan,
-    state: Path,
-) -> None:
+def fit(network: Decoder, batches: Iterator[Batch], plan: Plan, state: Path) -> None:
     """Learn until the minutes are over; goes on from `state` where it exists.
 
-    Weights that have a grid are rounded wherever the network is used.
+    Weights that need no gradient stay as they are.
     """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
-    weights = dict(network.named_parameters())
-    tool = torch.optim.Adam(weights.values(), lr=plan.rate, betas=(0.9, 0.95), fused=True)
+    weights = [each for each in network.parameters() if each.requires_grad]
+    tool = torch.optim.Adam(weights, lr=plan.rate, betas=(0.9, 0.95), fused=True)
     step, spent = _resume(network, tool, state)
     network.train()
     began = time.monotonic() - spent
@@ -138,22 +112,19 @@ def fit(
     while spent < plan.minutes * 60.0:
         factor = pace(spent / (plan.minutes * 60.0), plan)
         tool.param_groups[0]["lr"] = plan.rate * factor
-        with laid(weights, grids):
-            summed, weight = loss_of(network, next(batches), plan.kind)
-            (summed / weight).backward()  # type: ignore[no-untyped-call]
-        spent = agree(network, time.monotonic() - began)
-        torch.nn.utils.clip_grad_norm_(network.parameters(), plan.steepest)
+        summed, weight = loss_of(network, next(batches), plan.kind)
+        (summed / weight).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights, plan.steepest)
         tool.step()
         tool.zero_grad(set_to_none=True)
-        step += 1
+        step, spent = step + 1, time.monotonic() - began
         loss = float(summed.detach() / weight)
         bar.set_postfix(loss=f"{loss:.4f}", pace=f"{factor:.2f}", refresh=False)
         bar.update()
-        if step % plan.save_every == 0 and worker() == 0:
+        if step % plan.save_every == 0:
             _save(network, tool, (step, spent), state)
     bar.close()
-    if worker() == 0:
-        _save(network, tool, (step, spent), state)
+    _save(network, tool, (step, spent), state)
 
 
 def _save(

@@ -22,6 +22,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from inference.weights_numpy import WEIGHTS, Bytes
 from training.nodes import EXTENSIONS, OPSET, Nodes
 from training.small_maps import SmallMap
 
@@ -90,10 +91,11 @@ def halves(weight: Array, shape: Shape) -> Array:
 class Graph(Nodes):
     """A graph under construction; every method returns the name of what it computes."""
 
-    def __init__(self, weights: Arrays, small: Mapping[str, SmallMap]) -> None:
+    def __init__(self, weights: Arrays, small: Mapping[str, SmallMap], *, apart: bool) -> None:
         super().__init__()
         self.weights = weights
         self.small = small
+        self.apart = apart
         self.taken: dict[str, str] = {}
         """What flows into each linear map."""
         self.table = ""
@@ -132,7 +134,7 @@ class Graph(Nodes):
         if not self.small:
             return self.node("Gather", self.constant(self.weights["words.weight"]), "input_ids")
         small = self.small["words"]
-        self.table = self.constant(small.levels.T, "words.levels")
+        self.table = self.matrix("words", small)
         rows = self.node("Gather", self.table, "input_ids")
         scales = self.node("Gather", self.constant(small.steps[:, None]), "input_ids")
         return self.node("Mul", self.node("Cast", rows, to=TensorProto.FLOAT), scales)
@@ -141,7 +143,24 @@ class Graph(Nodes):
         """As of any map; the table of words serves both ends."""
         if name == "words":
             return self.node("Transpose", self.table, perm=[1, 0])
-        return super().levels(name, small)
+        return self.matrix(name, small)
+
+    def matrix(self, name: str, small: SmallMap) -> str:
+        """A map's bytes, or their name alone where they lie in a file of their own."""
+        name, levels = bytes_of(name, small)
+        if not self.apart:
+            return self.constant(levels, name)
+        left_out = TensorProto(name=name, data_type=TensorProto.INT8, dims=levels.shape)
+        left_out.data_location = TensorProto.EXTERNAL
+        left_out.external_data.add(key="location", value=WEIGHTS)
+        self.constants.append(left_out)
+        return name
+
+
+def bytes_of(name: str, small: SmallMap) -> tuple[str, Bytes]:
+    """A map's bytes with their name in the graph: inputs × outputs, but a row for each word."""
+    levels = small.levels.T if name == "words" else small.levels
+    return f"{name}.levels", np.ascontiguousarray(levels)
 
 
 def build(
@@ -149,15 +168,17 @@ def build(
     shape: Shape,
     small: Mapping[str, SmallMap] | None = None,
     *,
+    apart: bool = False,
     watched: bool = False,
 ) -> onnx.ModelProto:
     """The whole decoder, in single precision where no maps in bytes are given.
 
-    A watched one also gives what flows into each linear map, as `taken.NAME`. Raises ValueError
+    Bytes that lie `apart` are named, but left out: they belong into a file beside the graph. A
+    watched decoder also gives what flows into each linear map, as `taken.NAME`. Raises ValueError
     where a weight is missing or has another shape.
     """
     _check(weights, shape)
-    graph = Graph(weights, small or {})
+    graph = Graph(weights, small or {}, apart=apart)
     states = graph.words()
     normed = _first_norm(graph, states, weights["layers.0.attend_norm.weight"])
     lengths, total = _lengths(graph)

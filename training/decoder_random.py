@@ -10,11 +10,9 @@ import numpy as np
 import onnx
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from inference.three_bits_numpy import CODE, GROUP, LARGEST
 from training.decoder_graph import Array, Arrays, Shape, build
 from training.decoder_ranges import small_maps
 from training.small_maps import SmallMap
-from training.three_bits import ThreeBits
 
 MARKS = ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>")
 """The special tokens of the chat template; they have the first numbers, in this order."""
@@ -40,20 +38,6 @@ def random_weights(shape: Shape, seed: int) -> dict[str, Array]:
             spread *= LOUD if name.endswith("narrow.weight") else 1.0
             found[name] = (spread * dice.standard_normal(size)).astype(np.float32)
     found["words.weight"][: len(MARKS)] *= SELDOM
-    return found
-
-
-def random_bits(weights: Arrays, seed: int = 0) -> dict[str, ThreeBits]:
-    """Three bits for the matrices of the layers, by their names, about as large as these."""
-    found: dict[str, ThreeBits] = {}
-    for name, weight in weights.items():
-        if name.startswith("layers.") and weight.ndim == 2:
-            dice = np.random.default_rng([seed, len(found)])
-            shape = (weight.shape[1] // GROUP, len(weight))
-            digits = dice.integers(0, len(CODE), weight.T.shape).astype(np.uint8)
-            times = dice.integers(1, LARGEST + 1, shape).astype(np.int8)
-            steps = np.full(len(weight), weight.std() / 20.0, dtype=np.float32)
-            found[name.removesuffix(".weight")] = ThreeBits(digits, times, steps)
     return found
 
 

@@ -7,33 +7,35 @@ import os
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
-from training.decoder_graph import Array, Arrays, Shape, build
+from inference.weights_numpy import Bytes
+from training.coarse import LARGEST
+from training.decoder_graph import Array, Arrays, Shape, build, bytes_of
 from training.small_maps import Kind, SmallMap, map_as_is, small_map, weights_by_column
-from training.three_bits import ThreeBits
-
-LEVELS = 63
-"""Largest weight as a byte: sums then fit on processors without dot products of bytes."""
 
 
 def opened(
-    model: onnx.ModelProto, small: Mapping[str, SmallMap] | None = None
+    model: onnx.ModelProto, apart: Mapping[str, Bytes] | None = None
 ) -> ort.InferenceSession:
-    """A runtime on one thread; weights of these maps that the graph leaves out are put in."""
+    """A runtime on one thread, with the bytes that the graph leaves out."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
-    bits = {f"{name}.levels": each.levels for name, each in (small or {}).items() if each.bits}
-    values = [ort.OrtValue.ortvalue_from_numpy(each) for each in bits.values()]
-    options.add_external_initializers(list(bits), values)
+    given = apart or {}
+    values = [ort.OrtValue.ortvalue_from_numpy(each) for each in given.values()]
+    options.add_external_initializers(list(given), values)
     content = model.SerializeToString()
     runtime = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    runtime.given = bits  # The runtime reads them where they are.
+    runtime.given = given  # The runtime reads them where they are.
     return runtime
+
+
+def matrices(small: Mapping[str, SmallMap]) -> dict[str, Bytes]:
+    """What a graph leaves out whose bytes lie apart."""
+    return dict(bytes_of(name, each) for name, each in small.items())
 
 
 def empty_cache(shape: Shape, rows: int) -> dict[str, Array]:
@@ -50,11 +52,11 @@ def small_maps(
     weights: Arrays,
     shape: Shape,
     dialogues: Sequence[Sequence[int]],
-    bits: Mapping[str, ThreeBits] | None = None,
+    fixed: Mapping[str, tuple[Bytes, Array]] | None = None,
 ) -> dict[str, SmallMap]:
     """Every linear map in bytes, by its name, as these dialogues' tokens want it.
 
-    The weights of those that are given in three bits stay as they are.
+    `fixed` ones have their levels (inputs × outputs) and the size of one for each output already.
     """
     runtime = opened(build(weights, shape, watched=True))
     watched = [each.name for each in runtime.get_outputs() if each.name.startswith("taken.")]
@@ -68,11 +70,10 @@ def small_maps(
     for name, parts in seen.items():
         own = name.removeprefix("taken.")
         inputs, weight = np.concatenate(parts), weights[f"{own}.weight"].T
-        if bits and own in bits:
-            small = map_as_is(inputs, bits[own].levels, bits[own].steps)
-            found[own] = replace(small, bits=bits[own])
+        if fixed and own in fixed:
+            found[own] = map_as_is(inputs, *fixed[own])
         elif own == "words":  # Its bytes are the table of words, too.
-            found[own] = map_as_is(inputs, *weights_by_column(weight, LEVELS))
+            found[own] = map_as_is(inputs, *weights_by_column(weight, LARGEST))
         else:
-            found[own] = small_map(inputs, weight, Kind(LEVELS, by_row=own.endswith(".narrow")))
+            found[own] = small_map(inputs, weight, Kind(LARGEST, by_row=own.endswith(".narrow")))
     return found

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 
-from inference.three_bits_numpy import WEIGHTS
 from training.small_maps import Floats, SmallMap
 
 OPSET = 20
@@ -58,15 +57,8 @@ class Nodes:
         return self.node("Mul", states, self.constant(1.0 / small.squeeze, f"{name}.squeeze"))
 
     def levels(self, name: str, small: SmallMap) -> str:
-        """A map's weights as bytes; those in three bits lie in a file of their own."""
-        name = f"{name}.levels"
-        if small.bits is None:
-            return self.constant(small.levels, name)
-        left_out = TensorProto(name=name, data_type=TensorProto.INT8, dims=small.levels.shape)
-        left_out.data_location = TensorProto.EXTERNAL
-        left_out.external_data.add(key="location", value=WEIGHTS)
-        self.constants.append(left_out)
-        return name
+        """A map's weights as bytes."""
+        return self.constant(small.levels, f"{name}.levels")
 
     def product(self, name: str, taken: str, small: SmallMap, shift: Floats | None = None) -> str:
         """The product of bytes with the map's weights, and the shift where there is one."""

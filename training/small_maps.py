@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from training.three_bits import ThreeBits
-
 Floats = NDArray[np.float32]
 
 SAMPLE = 60_000
@@ -38,8 +36,7 @@ class SmallMap:
 
     Inputs, divided by `squeeze` where there is one, become unsigned bytes with `scale` and `zero`;
     the weights are `levels` (input × output) times `steps` (output). Where it goes `by_row`, each
-    row of inputs is divided by its largest value first, and the outputs multiplied by it. Levels
-    that `bits` make up are kept in three bits.
+    row of inputs is divided by its largest value first, and the outputs multiplied by it.
     """
 
     scale: float
@@ -48,7 +45,6 @@ class SmallMap:
     steps: Floats
     squeeze: Floats | None = None
     by_row: bool = False
-    bits: ThreeBits | None = None
 
 
 def weights_by_column(weight: Floats, levels: int = 127) -> tuple[NDArray[np.int8], Floats]:

@@ -16,18 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from inference import three_bits_numpy, versions
+from inference import versions, weights_numpy
 from inference.decoder_format import DecoderFormat
 from inference.decoding_onnx import OnnxDecoder
 from inference.engine_onnx import MEBIBYTE, OnnxEngine, slots_of
 from inference.errors import BadModel, ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Cancellation, Ended, Finish, Piece, Prompt, Role, Sampling, Turn
-from inference.three_bits_numpy import GROUP, WEIGHTS
+from inference.weights_numpy import WEIGHTS
 from tests.inference import small_decoders
 from tests.inference.small_decoders import answer, decoder, engine, prompt, text_of, written
 from training.decoder_graph import Shape, build
-from training.decoder_random import TINY, random_bits, random_weights
-from training.decoder_ranges import small_maps
+from training.decoder_random import TINY, random_maps, random_weights
+from training.decoder_ranges import matrices
 
 WORDS = ("hello", "what is the weather like today", "a", "ärger 🔥 tomorrow", "tell me " * 12)
 
@@ -240,36 +240,24 @@ def test_a_graph_with_positions_and_logits_of_all_tokens_gives_the_same(
     assert answer(engine(tmp_path), prompt()) == answer(engine(folder), prompt())
 
 
-def write_in_three_bits(folder: Path) -> Path:
-    """A version with its weights in a file beside its graph."""
+def write_apart(folder: Path) -> Path:
+    """The random decoder with its weights in a file beside its graph."""
     small_decoders.version(folder)
     weights = random_weights(TINY, 0)
-    bits = random_bits(weights)
-    weights |= {f"{name}.weight": (each.levels * each.steps).T for name, each in bits.items()}
-    maps = small_maps(weights, TINY, [[5, 9, 200], [77, 30]], bits)
-    onnx.save(build(weights, TINY, maps), str(folder / "model.onnx"))
-    kept = {f"{name}.levels": (each.digits, each.times) for name, each in bits.items()}
-    three_bits_numpy.save(folder / WEIGHTS, kept)
+    maps = random_maps(weights, TINY)
+    onnx.save(build(weights, TINY, maps, apart=True), str(folder / "model.onnx"))
+    weights_numpy.save(folder / WEIGHTS, matrices(maps))
     return small_decoders.write_manifest(folder, more=(WEIGHTS,), decoder=decoder(TINY))
 
 
-def test_weights_in_three_bits_are_those_that_they_make_up(tmp_path: Path) -> None:
-    packed, plain = write_in_three_bits(tmp_path / "packed"), tmp_path / "plain"
-    small_decoders.version(plain)
-    model = onnx.load(str(packed / "model.onnx"), load_external_data=False)
-    for name, levels in three_bits_numpy.read(packed / WEIGHTS).items():
-        (left_out,) = [each for each in model.graph.initializer if each.name == name]
-        left_out.CopyFrom(onnx.numpy_helper.from_array(levels, name))
-    onnx.save(model, str(plain / "model.onnx"))
-    small_decoders.write_manifest(plain, decoder=decoder(TINY))
-
-    assert answer(engine(packed), prompt()) == answer(engine(plain), prompt())
+def test_weights_beside_the_graph_say_what_they_say_inside_it(folder: Path, tmp_path: Path) -> None:
+    assert answer(engine(write_apart(tmp_path)), prompt()) == answer(engine(folder), prompt())
 
 
 def test_a_version_that_lacks_some_of_its_weights_is_refused(tmp_path: Path) -> None:
-    write_in_three_bits(tmp_path)
-    some = np.zeros((TINY.width, 8), np.uint8), np.ones((TINY.width // GROUP, 8), np.int8)
-    three_bits_numpy.save(tmp_path / WEIGHTS, {"layers.0.attend.levels": some})
+    write_apart(tmp_path)
+    some = {"layers.0.attend.levels": np.ones((TINY.width, 128), np.int8)}
+    weights_numpy.save(tmp_path / WEIGHTS, some)
     small_decoders.write_manifest(tmp_path, more=(WEIGHTS,), decoder=decoder(TINY))
 
     with pytest.raises(BadModel, match=r"model\.onnx of babble@1\.0\.0 cannot be loaded"):

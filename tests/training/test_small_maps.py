@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from inference.three_bits_numpy import CODE, GROUP, LARGEST
 from training.small_maps import (
     GOOD_ENOUGH,
     Kind,
@@ -16,7 +15,6 @@ from training.small_maps import (
     small_map,
     table_by_row,
 )
-from training.three_bits import ThreeBits
 
 Floats = NDArray[np.float32]
 LEVELS = 63
@@ -69,32 +67,27 @@ def test_by_row_a_few_large_tokens_cost_the_others_nothing() -> None:
     assert error(small_map(inputs, weight, KIND), others, weight) > 0.1
 
 
-def bits(seed: int = 3) -> ThreeBits:
+def some_levels(seed: int = 3) -> tuple[NDArray[np.int8], Floats]:
     dice = np.random.default_rng(seed)
-    times = dice.integers(1, LARGEST + 1, (2, 16)) * dice.choice([-1, 1], (2, 16))
-    return ThreeBits(
-        dice.integers(0, len(CODE), (2 * GROUP, 16)).astype(np.uint8),
-        times.astype(np.int8),
-        dice.uniform(0.001, 0.002, 16).astype(np.float32),
-    )
+    steps = dice.uniform(0.001, 0.002, 16).astype(np.float32)
+    return dice.integers(-9, 10, (64, 16)).astype(np.int8), steps
 
 
 def test_weights_stay_as_they_are_and_only_inputs_are_rounded() -> None:
-    inputs, some = numbers(400, 2 * GROUP), bits()
-    levels = some.levels
-    small = map_as_is(inputs, levels, some.steps)
+    inputs, (levels, steps) = numbers(400, 64), some_levels()
+    small = map_as_is(inputs, levels, steps)
     assert not small.by_row
     assert small.levels is levels
-    assert error(small, inputs, some.levels * some.steps) < GOOD_ENOUGH
+    assert error(small, inputs, levels * steps) < GOOD_ENOUGH
 
 
 def test_inputs_too_uneven_for_one_range_go_by_row() -> None:
-    inputs, some = numbers(400, 2 * GROUP), bits()
+    inputs, (levels, steps) = numbers(400, 64), some_levels()
     inputs[::50] *= 1_000.0
-    small = map_as_is(inputs, some.levels, some.steps)
+    small = map_as_is(inputs, levels, steps)
     others = np.delete(inputs, np.s_[::50], axis=0)
     assert small.by_row
-    assert error(small, others, some.levels * some.steps) < 1e-3
+    assert error(small, others, levels * steps) < 1e-3
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 100.0))
