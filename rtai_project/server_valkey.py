@@ -15,13 +15,15 @@ from rtai_project.supervisor import Program
 START_S = 60.0
 """Reading back a long log of writes takes a while."""
 LEFTOVER_S = 5.0
+LOG = "appendonlydir"
+"""The folder of the log of writes, among the files."""
 
 
 def program(data_dir: Path, socket: Path) -> Program:
     """How to run the embedded Valkey: no port, one socket of mode 0700, every write in the log
-    within a second, and no key ever evicted."""
+    before it is answered, and no key ever evicted. `LogSync` brings the log to the disk."""
     socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = data_dir / "valkey"
+    folder = files(data_dir)
     folder.mkdir(mode=0o700, exist_ok=True)
     options = {
         "port": "0",
@@ -29,7 +31,8 @@ def program(data_dir: Path, socket: Path) -> Program:
         "unixsocketperm": "700",
         "dir": str(folder),
         "appendonly": "yes",
-        "appendfsync": "everysec",
+        "appenddirname": LOG,
+        "appendfsync": "no",
         "save": "",
         "maxmemory-policy": "noeviction",
         "pidfile": str(data_dir / "valkey.pid"),
@@ -37,6 +40,11 @@ def program(data_dir: Path, socket: Path) -> Program:
     }
     arguments = [each for name, value in options.items() for each in (f"--{name}", value)]
     return Program("valkey", (str(get_binary_path()), *arguments), stop_s=4.0)
+
+
+def files(data_dir: Path) -> Path:
+    """Where it keeps its files."""
+    return data_dir / "valkey"
 
 
 def end_leftover(socket: Path) -> bool:

@@ -26,6 +26,7 @@ from rtai_project import (
     startup,
 )
 from rtai_project.checks import RTAI
+from rtai_project.log_sync import LogSync
 from rtai_project.supervisor import Supervisor
 from rtai_project.watch_redis import Watch
 
@@ -66,7 +67,7 @@ class Command(BaseCommand):
 
     def _start(self, supervisor: Supervisor, data_dir: Path, stopping: threading.Event) -> None:
         """Redis and the tables side by side, then everything that needs them."""
-        redis_ready = _start_redis(supervisor, data_dir)
+        redis_ready = _start_redis(supervisor, data_dir, stopping)
         migrations_db.migrate()
         _wait(supervisor, redis_ready, stopping)
         if stopping.is_set():
@@ -155,7 +156,9 @@ def _stop_on_signals() -> threading.Event:
     return stopping
 
 
-def _start_redis(supervisor: Supervisor, data_dir: Path) -> Callable[[], bool]:
+def _start_redis(
+    supervisor: Supervisor, data_dir: Path, stopping: threading.Event
+) -> Callable[[], bool]:
     """Starts the embedded Valkey, or checks the given Redis; tells when it is ready."""
     if _text("RTAI_REDIS_URL"):
         server_valkey.check_url(connection_redis.client(settings.RTAI_REDIS_URL))
@@ -163,6 +166,7 @@ def _start_redis(supervisor: Supervisor, data_dir: Path) -> Callable[[], bool]:
     socket = connection_redis.embedded_socket(data_dir)
     server_valkey.end_leftover(socket)
     supervisor.add(server_valkey.program(data_dir, socket))
+    LogSync(server_valkey.files(data_dir) / server_valkey.LOG, stopping).start()
     return lambda: server_valkey.is_ready(socket)
 
 
