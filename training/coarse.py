@@ -7,7 +7,7 @@ Post-Training Quantization for Generative Pre-trained Transformers" (2022).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +78,12 @@ def bits(levels: Levels) -> float:
     return float(-(counts * np.log2(counts / counts.sum())).sum())
 
 
-def share_for(weights: Callable[[], Iterable[Floats]], wanted: float) -> float:
+def share_for(weights: Sequence[Floats], wanted: float) -> float:
     """The share of their spread at which these matrices take so many bits a weight."""
     low, high = 0.01, 3.0
     for _ in range(14):
         middle = (low * high) ** 0.5
-        taken = [(bits(nearest(each, steps_of(each, middle))), each.size) for each in weights()]
+        taken = [(bits(nearest(each, steps_of(each, middle))), each.size) for each in weights]
         enough = sum(part for part, _ in taken) <= wanted * sum(size for _, size in taken)
         low, high = (low, middle) if enough else (middle, high)
     return high

@@ -28,12 +28,12 @@ def rounded(network: Decoder, batches: Iterable[Batch], wanted: float = BITS) ->
     """Rounds the network's linear maps in place; gives what they are made of, by their names."""
     products = products_of(network, batches)
     maps = {name: each for name, each in network.named_modules() if name in products}
-    share = share_for(lambda: (each.weight.detach().numpy() for each in maps.values()), wanted)
+    weights = {name: each.weight.detach().numpy() for name, each in maps.items()}
+    share = share_for(list(weights.values()), wanted)
     found = {}
-    for name, each in maps.items():
-        weight = each.weight.detach().numpy()
+    for name, weight in weights.items():
         steps = steps_of(weight, share)
-        found[name] = _laid(each, fitted(weight, steps, products[name]), steps)
+        found[name] = _laid(maps[name], fitted(weight, steps, products[name]), steps)
     table = network.words.weight.detach().numpy()
     steps = steps_of(table, WORDS)
     return found | {"words": _laid(network.words, nearest(table, steps), steps)}

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
+from rtai_project import first_run
 from training import chat_judge, chat_sources, chat_words
 from training.chat_judge import JUDGED
 from training.chat_sources import Dialogue, alternating
@@ -154,6 +155,11 @@ def test_a_person_is_misspelt_now_and_then_but_never_emptied() -> None:
     found = {noisy("Where is my parcel?", dice) for _ in range(200)}
     assert len(found) > 3
     assert all(found)
+
+
+def test_replies_are_judged_as_the_first_assistant_gives_them() -> None:
+    told = chat_judge.SYSTEM, chat_judge.TEMPERATURE
+    assert told == (first_run.SYSTEM_PROMPT, first_run.TEMPERATURE)
 
 
 def test_eight_words_in_a_row_are_found_whatever_their_marks() -> None:

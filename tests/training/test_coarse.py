@@ -72,7 +72,7 @@ def test_bits_are_the_entropy_of_the_levels(seed: int) -> None:
 
 def test_the_share_gives_as_many_bits_as_were_asked_for() -> None:
     weights = [numbers(64, 96), 0.01 * numbers(32, 64, seed=4)]
-    share = share_for(lambda: weights, 3.0)
+    share = share_for(weights, 3.0)
     found = [nearest(each, steps_of(each, share)) for each in weights]
     taken = sum(map(bits, found)) / sum(each.size for each in found)
     assert 2.95 <= taken <= 3.0
