@@ -44,6 +44,7 @@ from streams.ports import Ports
 from streams.presence_redis import RedisPresences
 from streams.readiness import Readiness
 from streams.removal_redis import RedisRemoval
+from streams.renewal import renew
 from streams.sessions import Session
 from streams.sessions_redis import RedisSessions
 from streams.threads_db import in_thread as in_thread
@@ -244,10 +245,7 @@ class Gateway:
                     await self.presences.leave(session.client, stream)
 
     async def _renew(self) -> None:
-        held = [(session.client, list(session.streams)) for session in self.sessions]
-        banned = set(await self.store.renew(held, self.id))
-        for session in [each for each in self.sessions if each.id in banned]:
-            session.end(close(CloseCode.BANNED, "Banned from this site."))
+        await renew(self.store, self.sessions, self.id)
 
     async def _send_probe(self, probe: str) -> None:
         try:

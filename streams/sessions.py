@@ -38,6 +38,8 @@ class Session:
         self.outbox = outbox
         self.streams: dict[str, StreamInfo] = {}
         self.ended: Close | None = None
+        self.leaving = False
+        """Whether it is being taken off the lists."""
         self._ports = ports
         self._cut = cut
         self._awaited = Awaited()
@@ -77,6 +79,7 @@ class Session:
 
     async def close(self) -> None:
         """Takes the session off every list, whatever is away meanwhile."""
+        self.leaving = True
         self._ports.audience.leave(self)
         self.outbox.discard()
         for name in list(self.streams):
