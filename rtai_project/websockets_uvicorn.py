@@ -14,6 +14,7 @@ STALLED_S = 5.0
 """A client that takes nothing for so long, while bytes wait for it, is cut off."""
 CLOSE_S = 2.0
 """How long a client may take to answer a close frame; the stock server waits for ten seconds."""
+ABORTED = 1006
 RESET = struct.pack("ii", 1, 0)
 """Makes closing a socket forget what its client has not taken, instead of offering it further."""
 
@@ -33,7 +34,8 @@ class Protocol(WebSocketsSansIOProtocol):
         transport.set_write_buffer_limits(high=0)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """uvicorn's."""
+        """uvicorn's, which would not tell this end from that by a close frame without a code."""
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": ABORTED})
         self._rest()
         if self.visit is not None:
             self.visit.end()

@@ -1,22 +1,27 @@
 """The sessions of this process by site and user: where verdicts, kicks and bans are delivered.
 
-A verdict waits in its author's mailbox until a live session took it.
+A verdict waits in its author's mailbox until a session took it, and is put back there when that
+session's connection breaks before its client can have read it.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from inference.errors import Overloaded
 from streams import keys
+from streams.awaited import Mail
 from streams.closes import Close
 from streams.hub import Bus
 from streams.relays import Reader
 
 MAX_WAIT_MS = 3_000
 """A verdict that takes longer is looked up in the mailbox, in case the bus lost it."""
+
+Address = tuple[str, str, str]
+"""Site, user and message id of a verdict."""
 
 logger = logging.getLogger(__name__)
 
@@ -33,22 +38,22 @@ class Member(Reader, Protocol):
     @property
     def address(self) -> str: ...
 
-    def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
-        """Hands over a verdict once; `sent` is called when it left."""
+    def take_verdict(self, mail: Mail) -> None:
+        """Hands over a verdict, once."""
+        ...
+
+    @property
+    def holds_verdicts(self) -> bool:
+        """Whether it took verdicts that are not known to be read."""
+        ...
+
+    def delivered(self) -> list[str]:
+        """Ids of those whose verdicts may leave the mailbox; tells each once."""
         ...
 
     def waits_since(self) -> int | None:
         """When the oldest message without a verdict was accepted, in ms since the Unix epoch."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """A verdict in a mailbox."""
-
-    id: str
-    frame: str
-    moderator_frame: str
 
 
 class Mailboxes(Protocol):
@@ -58,8 +63,12 @@ class Mailboxes(Protocol):
         """What waits for each pair of site and user."""
         ...
 
-    async def remove(self, delivered: Iterable[tuple[str, str, str]]) -> None:
-        """Forgets verdicts by site, user and message id."""
+    async def put(self, mails: Mapping[Address, Mail]) -> None:
+        """Keeps verdicts."""
+        ...
+
+    async def remove(self, mails: Iterable[Address]) -> None:
+        """Forgets verdicts."""
         ...
 
 
@@ -72,7 +81,9 @@ class Audience:
         self._now_ms = now_ms
         self._sites: dict[str, dict[str, set[Member]]] = {}
         self._joins: dict[str, asyncio.Task[None]] = {}
-        self._delivered: set[tuple[str, str, str]] = set()
+        self._holders: set[Member] = set()
+        self._delivered: set[Address] = set()
+        self._owed: dict[Address, Mail] = {}
 
     async def enter(self, member: Member) -> None:
         """Adds a session; raises Overloaded while its site's group cannot be joined."""
@@ -88,8 +99,11 @@ class Audience:
             self.leave(member)
             raise
 
-    def leave(self, member: Member) -> None:
-        """Removes a session; does nothing for one that is not there."""
+    def leave(self, member: Member, unread: Sequence[Mail] = ()) -> None:
+        """Removes a session, if it is there; `unread` verdicts go back into the mailbox."""
+        self._note_delivered(member)
+        self._holders.discard(member)
+        self._owed.update({(member.site, member.user, mail.id): mail for mail in unread})
         users = self._sites.get(member.site, {})
         members = users.get(member.user, set())
         members.discard(member)
@@ -125,20 +139,35 @@ class Audience:
             await self._bus.leave(keys.site_group(site), site)
 
     def _hand_over(self, member: Member, mail: Mail) -> None:
-        frame = (mail.moderator_frame if member.is_moderator else "") or mail.frame
-        key = (member.site, member.user, mail.id)
-        member.take_verdict(mail.id, frame, lambda: self._delivered.add(key))
+        self._holders.add(member)
+        member.take_verdict(mail)
 
-    async def forget_delivered(self) -> None:
-        """Takes what was delivered out of the mailboxes; raises Overloaded and tries again."""
+    async def settle(self) -> None:
+        """Takes what was delivered out of the mailboxes, puts back what was not read after all,
+        and tells the users' other sessions of that; raises Overloaded and tries again."""
+        for member in list(self._holders):
+            self._note_delivered(member)
         delivered, self._delivered = self._delivered, set()
-        if not delivered:
-            return
+        owed, self._owed = self._owed, {}
         try:
-            await self._mailboxes.remove(delivered)
+            if gone := delivered - owed.keys():
+                await self._mailboxes.remove(gone)
+            if owed:
+                await self._mailboxes.put(owed)
+            for (site, user, _), mail in owed.items():
+                message = {"type": "user.frame", "user": user, **asdict(mail)}
+                await self._bus.send(keys.site_group(site), message)
         except Overloaded:
             self._delivered |= delivered
+            self._owed |= owed
             raise
+
+    def _note_delivered(self, member: Member) -> None:
+        if member not in self._holders:
+            return
+        self._delivered.update((member.site, member.user, id) for id in member.delivered())
+        if not member.holds_verdicts:
+            self._holders.discard(member)
 
     def _is_late(self, member: Member) -> bool:
         since = member.waits_since()

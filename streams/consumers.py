@@ -29,6 +29,8 @@ from streams.tokens import Claims, ExpiredToken, InvalidToken
 
 SUBPROTOCOL = "rtai.v1"
 TOKEN_PREFIX = "rtai.token."  # noqa: S105 (where a token begins is no secret)
+ABORTED = 1006
+"""How a connection ends without a close frame."""
 CLOSE_S = 2.0
 """How long a close frame may take; after that the connection is dropped."""
 
@@ -68,7 +70,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Serves the connection until it ends; cleans up however that happens."""
         self.scope, self.base_send = scope, send
         self.subprotocols: list[str] = list(scope.get("subprotocols") or ())
-        self._code = 1006
+        self._code = ABORTED
+        self._farewell = False
         self._ending: asyncio.Task[None] | None = None
         self._serving = asyncio.current_task()
         await receive()
@@ -79,6 +82,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             while (message := await receive())["type"] != "websocket.disconnect":
                 await self._take(message)
             self._code = message.get("code") or self._code
+            self._farewell = self._code != ABORTED and self._ending is None
         finally:
             await self._clean_up()
 
@@ -234,7 +238,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self._ending is not None:
             self._ending.cancel()
         try:
-            await session.close()
+            await session.close(farewell=self._farewell)
         finally:
             self._gateway.remove(session)
 

@@ -57,7 +57,7 @@ REFRESH_S = 0.5
 SWEEP_S = 1.0
 LIMITS_S = 2.0
 CROWDS_S = 2.0
-MAIL_S = 0.25
+MAIL_S = 1.0
 STOP_S = 1.0
 MAX_ASKING = 128
 """Sessions that ask Redis at the same time; the others wait their turn."""
@@ -143,7 +143,7 @@ class Gateway:
             _every(TICK_S, self._tick, "tick"),
             _every(1.0, self._renew_lease, "lease"),
             _every(2.0, self.hub.check, "positions"),
-            _every(MAIL_S, self.audience.forget_delivered, "mail"),
+            _every(MAIL_S, self.audience.settle, "mail"),
             _every(2.0, self.audience.check, "late verdicts"),
             _every(REFRESH_S, self._refresh, "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
@@ -163,6 +163,7 @@ class Gateway:
         await endings.finish(self.dispatcher.stop(), STOP_S)
         await self.hub.stop()
         await self.generating.following.stop()
+        await _tolerantly(self.audience.settle, "mail")
         await self.bus.stop()
         await _tolerantly(lambda: in_thread(self.lease.end), "lease")
         await connection_redis.async_client(self._url).aclose()

@@ -1,8 +1,8 @@
 """A client that only listens: a session over a one-way connection, which answers no pings."""
 
-from collections.abc import Callable
 from typing import Any
 
+from streams.awaited import Mail
 from streams.closes import CloseCode, close
 from streams.frames import Subscribe
 from streams.sessions import Session
@@ -27,14 +27,17 @@ class Listener(Session):
         await self._subscribe(frame)
 
     def tick(self) -> None:
-        """A session's, but its silence is no sign of death: the connection's end is."""
+        """A session's, but its silence is no sign of death: the connection's end is.
+
+        What was written counts as read where the connection still stands a little later.
+        """
         self._pulse.hear(0, 0)
         super().tick()
 
-    def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
+    def take_verdict(self, mail: Mail) -> None:
         """A session's; until `subscribed` went out, verdicts wait in the mailbox."""
         if self._is_live():
-            super().take_verdict(id, frame, sent)
+            super().take_verdict(mail)
 
     def waits_since(self) -> int | None:
         """The last look into the mailbox, when it is time for the next.

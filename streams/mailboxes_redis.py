@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import redis
 
@@ -10,7 +11,9 @@ from inference import connection_redis
 from inference.errors import Overloaded
 from streams import keys
 from streams.asking_redis import ask
-from streams.audience import Mail
+from streams.audience import Address
+from streams.awaited import Mail
+from streams.publisher_redis import MESSAGE_TTL_MS, mailed
 
 AWAY = "Verdicts are away for a moment."
 
@@ -30,15 +33,28 @@ class RedisMailboxes:
             raise Overloaded(AWAY) from error
         return [[_mail(id, mails[id]) for id in sorted(mails)] for mails in found]
 
-    async def remove(self, delivered: Iterable[tuple[str, str, str]]) -> None:
-        """Forgets verdicts by site, user and message id, in one round trip."""
+    async def put(self, mails: Mapping[Address, Mail]) -> None:
+        """Keeps verdicts for as long as fresh ones, in one round trip."""
+        pipeline = connection_redis.async_client(self._url).pipeline(transaction=True)
+        for (site, user, id), mail in mails.items():
+            stored = mailed(mail.frame, mail.moderator_frame)
+            pipeline.hset(keys.mailbox(site, user), id, stored)
+            pipeline.pexpire(keys.mailbox(site, user), MESSAGE_TTL_MS)
+        await _executed(pipeline)
+
+    async def remove(self, mails: Iterable[Address]) -> None:
+        """Forgets verdicts, in one round trip."""
         pipeline = connection_redis.async_client(self._url).pipeline(transaction=False)
-        for site, user, id in delivered:
+        for site, user, id in mails:
             pipeline.hdel(keys.mailbox(site, user), id)
-        try:
-            await pipeline.execute()
-        except (redis.RedisError, OSError) as error:
-            raise Overloaded(AWAY) from error
+        await _executed(pipeline)
+
+
+async def _executed(pipeline: Any) -> None:
+    try:
+        await pipeline.execute()
+    except (redis.RedisError, OSError) as error:
+        raise Overloaded(AWAY) from error
 
 
 def _mail(id: str, stored: str) -> Mail:

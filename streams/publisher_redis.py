@@ -190,7 +190,7 @@ class RedisPublisher:
             "verdict": dumps(stored),
             "verdict_frame": public,
             "moderator_verdict_frame": full,
-            "mail": dumps({"frame": public, "moderator_frame": full}),
+            "mail": mailed(public, full),
             "head": head,
             "tail": tail,
             "moderator_head": moderator_head,
@@ -208,3 +208,8 @@ class RedisPublisher:
 
     def _channel(self, group: str) -> str:
         return f"{self._prefix}__group__{group}"
+
+
+def mailed(frame: str, moderator_frame: str) -> str:
+    """A verdict as it lies in a mailbox."""
+    return dumps({"frame": frame, "moderator_frame": moderator_frame})

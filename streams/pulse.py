@@ -34,6 +34,11 @@ class Pulse:
         self._frames = float(MAX_FRAMES_A_SECOND * BURST_S)
         self._bytes = float(MAX_BYTES_A_SECOND * BURST_S)
 
+    @property
+    def heard(self) -> float:
+        """When the client was last heard."""
+        return self._heard
+
     def hear(self, count: int, size: int) -> bool:
         """Notes frames of `size` characters in all; whether the client may send so much.
 

@@ -1,6 +1,7 @@
 """One client's attachment: takes what its frames ask for, and answers them."""
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any
 
 from inference.errors import Forbidden, NotFound, Overloaded, RtaiError
 from streams import frames, keys, replies
-from streams.awaited import Awaited
+from streams.awaited import Awaited, Mail, Taken
 from streams.clients import Client
 from streams.closes import Close, CloseCode, close
 from streams.directory import StreamInfo
@@ -40,6 +41,7 @@ class Session:
         self.ended: Close | None = None
         self.leaving = False
         """Whether it is being taken off the lists."""
+        self._farewell = False
         self._ports = ports
         self._cut = cut
         self._awaited = Awaited()
@@ -77,10 +79,15 @@ class Session:
         about = self.id, HEARTBEAT_S, frames.MAX_FRAME_BYTES, self._ports.now_ms()
         self._say("welcome", replies.welcome(*about))
 
-    async def close(self) -> None:
-        """Takes the session off every list, whatever is away meanwhile."""
+    async def close(self, *, farewell: bool = False) -> None:
+        """Takes the session off every list, whatever is away meanwhile.
+
+        A client that said farewell has read what was written before.
+        """
         self.leaving = True
-        self._ports.audience.leave(self)
+        self._farewell = farewell
+        unread = [] if farewell else self._awaited.unread(self._pulse.heard)
+        self._ports.audience.leave(self, unread)
         self.outbox.discard()
         for name in list(self.streams):
             await self._leave(name)
@@ -129,13 +136,26 @@ class Session:
         elif beat is Beat.PING:
             self._say("ping", replies.PING)
 
-    def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
+    def take_verdict(self, mail: Mail) -> None:
         """Hands over a verdict, but not the same one twice."""
-        if not self._awaited.take(id, frame):
-            sent()
-            return
-        self.outbox.put(frame, sent=sent)
-        self._ports.sent("verdict", 1)
+        frame = (mail.moderator_frame if self.is_moderator else "") or mail.frame
+        taken = self._awaited.take(mail, frame, self._ports.clock())
+        if taken is not None:
+            self.outbox.put(frame, sent=partial(self._note_written, taken))
+            self._ports.sent("verdict", 1)
+
+    def _note_written(self, taken: Taken) -> None:
+        taken.written = self._ports.clock()
+
+    @property
+    def holds_verdicts(self) -> bool:
+        """Whether it took verdicts that are not known to be read."""
+        return self._awaited.holds
+
+    def delivered(self) -> list[str]:
+        """Ids of those whose verdicts went out a while ago; tells each once."""
+        now = math.inf if self._farewell else self._ports.clock()
+        return self._awaited.delivered(now, self._pulse.heard)
 
     def waits_since(self) -> int | None:
         """When the oldest message without a verdict was accepted."""
@@ -183,7 +203,7 @@ class Session:
 
     def _repeat_verdict(self, ref: str, id: str, stored: Mapping[str, object]) -> None:
         frame = dumps(verdict_frame(ref, id, stored, moderator=self.is_moderator))
-        self._awaited.take(id, frame)
+        self._awaited.see(id, frame)
         self._say("verdict", frame)
 
     async def _subscribe(self, frame: frames.Subscribe) -> None:

@@ -9,7 +9,8 @@ from inference.errors import Forbidden, NotFound, Overloaded
 from policy.messages import Message
 from streams import keys
 from streams.admission import Admitted
-from streams.audience import Mail
+from streams.audience import Address
+from streams.awaited import Mail
 from streams.clients import Client
 from streams.closes import Close
 from streams.directory import SiteInfo, StreamInfo
@@ -135,6 +136,7 @@ class FakeReader:
         self.closed: Close | None = None
         self.outbox = Outbox(self._write, lambda: None, clock=lambda: 0.0)
         self.verdicts: list[str] = []
+        self.held: list[str] = []
         self.waiting: int | None = None
 
     async def _write(self, text: str) -> None:
@@ -143,9 +145,17 @@ class FakeReader:
     def end(self, close: Close) -> None:
         self.closed = self.closed or close
 
-    def take_verdict(self, id: str, frame: str, sent: Callable[[], None]) -> None:
-        self.verdicts.append(frame)
-        sent()
+    def take_verdict(self, mail: Mail) -> None:
+        self.verdicts.append(mail.moderator_frame if self.is_moderator else mail.frame)
+        self.held.append(mail.id)
+
+    @property
+    def holds_verdicts(self) -> bool:
+        return bool(self.held)
+
+    def delivered(self) -> list[str]:
+        found, self.held = self.held, []
+        return found
 
     def waits_since(self) -> int | None:
         return self.waiting
@@ -159,7 +169,7 @@ class FakeReader:
 class FakeMailboxes:
     def __init__(self) -> None:
         self.mails: dict[tuple[str, str], list[Mail]] = {}
-        self.removed: set[tuple[str, str, str]] = set()
+        self.removed: set[Address] = set()
         self.away = False
 
     async def read(self, users: Iterable[tuple[str, str]]) -> list[list[Mail]]:
@@ -167,10 +177,16 @@ class FakeMailboxes:
             raise Overloaded("Mail is away.")
         return [self.mails.get(user, []) for user in users]
 
-    async def remove(self, delivered: Iterable[tuple[str, str, str]]) -> None:
+    async def put(self, mails: Mapping[Address, Mail]) -> None:
         if self.away:
             raise Overloaded("Mail is away.")
-        self.removed |= set(delivered)
+        for (site, user, _), mail in mails.items():
+            self.mails.setdefault((site, user), []).append(mail)
+
+    async def remove(self, mails: Iterable[Address]) -> None:
+        if self.away:
+            raise Overloaded("Mail is away.")
+        self.removed |= set(mails)
 
 
 class FakeAdmission:

@@ -100,6 +100,11 @@ class Raw:
                 found = json.loads(reason) if reason.startswith("{") else {}
                 return int.from_bytes(body[:2], "big"), found
 
+    def abort(self) -> None:
+        """Breaks the connection off: a reset, no close frame."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
     def is_over(self) -> bool:
         """Whether the server has ended the connection; reads what is there."""
         try:

@@ -2,7 +2,8 @@ import pytest
 
 from inference.errors import Overloaded
 from streams import keys
-from streams.audience import MAX_WAIT_MS, Audience, Mail
+from streams.audience import MAX_WAIT_MS, Audience
+from streams.awaited import Mail
 from tests.streams.fakes import FakeBus, FakeClock, FakeMailboxes, FakeReader
 
 
@@ -73,9 +74,9 @@ async def test_a_delivered_verdict_leaves_the_mailbox_once_redis_is_there() -> N
     case.verdict("ann")
     case.mailboxes.away = True
     with pytest.raises(Overloaded):
-        await case.audience.forget_delivered()
+        await case.audience.settle()
     case.mailboxes.away = False
-    await case.audience.forget_delivered()
+    await case.audience.settle()
 
     assert case.mailboxes.removed == {("demo", "ann", "m1")}
 

@@ -1,21 +1,21 @@
 from streams.awaited import MAX_SEEN, MAX_WAIT_MS, Awaited
 
 
-def test_a_verdict_is_taken_once() -> None:
+def test_a_verdict_is_seen_once() -> None:
     awaited = Awaited()
     awaited.wait("1", 100)
     assert awaited.since == 100
 
-    assert awaited.take("1", "allow")
-    assert not awaited.take("1", "allow")
+    assert awaited.see("1", "allow")
+    assert not awaited.see("1", "allow")
     assert awaited.since is None
 
 
-def test_a_persons_later_decision_is_taken_too() -> None:
+def test_a_persons_later_decision_is_seen_too() -> None:
     awaited = Awaited()
-    awaited.take("1", "hold")
+    awaited.see("1", "hold")
 
-    assert awaited.take("1", "allow by moderator")
+    assert awaited.see("1", "allow by moderator")
 
 
 def test_what_never_comes_is_forgotten() -> None:
@@ -32,7 +32,7 @@ def test_what_never_comes_is_forgotten() -> None:
 def test_only_the_last_verdicts_are_remembered() -> None:
     awaited = Awaited()
     for number in range(MAX_SEEN + 1):
-        awaited.take(str(number), "allow")
+        awaited.see(str(number), "allow")
 
-    assert awaited.take("0", "allow")
-    assert not awaited.take(str(MAX_SEEN), "allow")
+    assert awaited.see("0", "allow")
+    assert not awaited.see(str(MAX_SEEN), "allow")

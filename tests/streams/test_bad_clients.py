@@ -17,6 +17,7 @@ from inference.config_redis import VERSIONS
 from policy import keys as policy_keys
 from policy.policy import Action
 from streams import keys
+from streams.lifespan import MAIL_S
 from streams.limits import Rate
 from streams.limits_redis import AREA, write_limits
 from streams.presence_redis import users_key
@@ -319,6 +320,37 @@ def test_two_sessions_with_one_token_are_two_sessions_of_one_user(sse: Door, roo
     assert len(ids) == 2
     assert one.hear("verdict") == other.hear("verdict")
     assert sse.valkey.zcard(users_key("demo", room)) == 1
+
+
+def decided(sse: Door, client: Raw, room: str) -> dict[str, Any]:
+    """A verdict that has gone out to this client, and out of the mailbox."""
+    client.say(type="message", stream=room, ref="r", text="Hello.")
+    client.hear("accepted")
+    sse.decide()
+    found = client.hear("verdict")
+    wait_until(lambda: not sse.valkey.exists(keys.mailbox("demo", "hasty")), "it was taken out")
+    return found
+
+
+def test_one_that_breaks_off_and_was_not_heard_since_its_verdict_gets_it_again(
+    sse: Door, room: str
+) -> None:
+    client = listening(sse, room, "hasty", buffer=0)
+    verdict = decided(sse, client, room)
+    client.abort()
+
+    assert listening(sse, room, "hasty", buffer=0).hear("verdict") == verdict
+
+
+def test_one_that_leaves_with_a_close_frame_has_read_its_verdict(sse: Door, room: str) -> None:
+    client = listening(sse, room, "hasty", buffer=0)
+    decided(sse, client, room)
+    client.send(bytes([FIN | CLOSE, 0x82, 0, 0, 0, 0, 0x03, 0xE8]))  # 1000, masked with zeros.
+    assert client.closed()[0] == 1000
+    wait_until(lambda: sessions(sse) == 0, "its session is gone")
+    time.sleep(2 * MAIL_S)
+
+    assert not sse.valkey.exists(keys.mailbox("demo", "hasty"))
 
 
 def test_a_token_that_ends_in_the_middle_of_a_frame_ends_the_connection(

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from inference.errors import NotFound, Overloaded
-from streams.audience import Mail
+from streams.awaited import PROOF_S, Mail
 from streams.closes import Close
 from streams.frames import Position, Subscribe
 from streams.listeners import LOOK_MS, Listener
@@ -58,7 +58,8 @@ async def test_a_verdict_waits_in_the_mailbox_until_a_listener_is_live(case: Cas
     await following
 
     assert await ear.kinds() == ["subscribed", "verdict"]
-    await case.audience.forget_delivered()
+    case.clock.now += PROOF_S
+    await case.audience.settle()
     assert case.mailboxes.removed == {("demo", "ann", "m1")}
 
 
@@ -98,7 +99,8 @@ async def test_a_verdict_that_the_bus_lost_is_found_in_the_mailbox(case: Case) -
     case.clock.now += LOOK_MS / 1_000
     await case.audience.check()
     assert await ear.kinds() == ["verdict"]
-    await case.audience.forget_delivered()
+    case.clock.now += PROOF_S
+    await case.audience.settle()
     assert case.mailboxes.removed == {("demo", "ann", "m1")}
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from inference.errors import BadFrame, Overloaded, RateLimited
 from policy.messages import Message
-from streams.audience import Audience, Mail
+from streams.audience import Audience
+from streams.awaited import PROOF_S, Mail
 from streams.closes import Close
 from streams.hub import Hub
 from streams.outbox import Outbox
@@ -242,6 +243,118 @@ async def test_subscribing_delivers_the_mail_after_the_answer(case: Case) -> Non
         "type": "subscribed", "stream": "lobby", "epoch": "e1", "offset": 0,
         "recovered": True, "running": [], "assistant": None,
     }  # fmt: skip
+
+
+MAIL = Mail("m1", '{"type":"verdict"}', "")
+ADDRESS = ("demo", "ann", "m1")
+
+
+async def took_a_verdict(case: Case) -> Visitor:
+    """A visitor to whom a verdict was just written."""
+    visitor = case.visitor(user="ann")
+    await visitor.session.open()
+    case.mailboxes.mails["demo", "ann"] = [MAIL]
+    await case.audience.deliver_mail([visitor.session])
+    case.mailboxes.mails.clear()
+    assert [frame["type"] for frame in await visitor.read()] == ["welcome", "verdict"]
+    return visitor
+
+
+async def test_a_verdict_leaves_the_mailbox_a_while_after_it_was_written(case: Case) -> None:
+    await took_a_verdict(case)
+    await case.audience.settle()
+    assert case.mailboxes.removed == set()
+
+    case.clock.now += PROOF_S
+    await case.audience.settle()
+    assert case.mailboxes.removed == {ADDRESS}
+
+
+async def test_one_that_breaks_off_before_it_is_heard_gets_the_verdict_again(case: Case) -> None:
+    visitor = await took_a_verdict(case)
+    case.clock.now += 9
+    await case.audience.settle()
+    assert case.mailboxes.removed == {ADDRESS}
+    await visitor.session.close()
+    await case.audience.settle()
+
+    again = case.visitor(user="ann")
+    got = await again.ask(type="subscribe", stream="lobby")
+    assert [frame["type"] for frame in got] == ["subscribed", "verdict"]
+
+
+async def test_what_was_not_read_also_reaches_the_sessions_that_came_meanwhile(case: Case) -> None:
+    visitor, again, other = (
+        await took_a_verdict(case),
+        case.visitor(user="ann"),
+        case.visitor(user="bob"),
+    )
+    for each in (again, other):
+        await each.session.open()
+        await each.read()
+    await visitor.session.close()
+    await case.audience.settle()
+
+    assert [frame["type"] for frame in await again.read()] == ["verdict"]
+    assert await other.read() == []
+
+
+async def test_one_that_was_heard_since_has_read_its_verdict(case: Case) -> None:
+    visitor = await took_a_verdict(case)
+    case.clock.now += PROOF_S
+    await visitor.ask(type="pong")
+    await visitor.session.close()
+    await case.audience.settle()
+
+    assert case.mailboxes.mails == {}
+    assert case.mailboxes.removed == {ADDRESS}
+
+
+async def test_one_that_says_farewell_has_read_its_verdict(case: Case) -> None:
+    visitor = await took_a_verdict(case)
+    await visitor.session.close(farewell=True)
+    await case.audience.settle()
+
+    assert case.mailboxes.mails == {}
+    assert case.mailboxes.removed == {ADDRESS}
+
+
+async def test_a_verdict_that_was_never_written_stays_in_the_mailbox(case: Case) -> None:
+    visitor = case.visitor(user="ann")
+    await visitor.session.open()
+    await visitor.read()
+    visitor.session.take_verdict(MAIL)  # Nothing is written before the next turn of the loop.
+    case.clock.now += PROOF_S
+    await visitor.session.close(farewell=True)
+    await case.audience.settle()
+
+    assert case.mailboxes.removed == set()
+
+
+async def test_what_cannot_be_put_back_now_is_put_back_later(case: Case) -> None:
+    visitor = await took_a_verdict(case)
+    await visitor.session.close()
+    case.mailboxes.away = True
+    with pytest.raises(Overloaded):
+        await case.audience.settle()
+    case.mailboxes.away = False
+    await case.audience.settle()
+
+    assert case.mailboxes.mails == {("demo", "ann"): [MAIL]}
+
+
+async def test_a_verdict_that_lies_there_still_is_taken_out_once_more(case: Case) -> None:
+    visitor = await took_a_verdict(case)
+    case.clock.now += PROOF_S
+    await case.audience.settle()
+    case.mailboxes.removed.clear()
+    case.mailboxes.mails["demo", "ann"] = [MAIL]
+    await case.audience.deliver_mail([visitor.session])
+    assert await visitor.read() == []
+    case.clock.now += PROOF_S
+    await case.audience.settle()
+
+    assert case.mailboxes.removed == {ADDRESS}
 
 
 async def test_the_same_verdict_comes_once_by_mail_and_live(case: Case) -> None:
