@@ -23,6 +23,7 @@ from rtai_project import environment, keyring, migrations_db
 from rtai_project.checks import RTAI
 
 LOW_SPACE_BYTES = 512 * 1024 * 1024
+EVERY_SECOND = "everysec"
 STUCK_S = 30.0
 SAMPLE = "Good morning, everyone!"
 
@@ -85,7 +86,19 @@ def check_redis() -> str:
     if not found.get("aof_enabled"):
         raise Problem("appendonly is off: a restart of Redis loses messages; turn it on.")
     version = found.get("valkey_version") or found.get("redis_version")
-    return f"version {version}, {found['used_memory'] >> 20} MiB used, writes are logged"
+    used = f"{found['used_memory'] >> 20} MiB used"
+    return f"version {version}, {used}, {_logging(client)}"
+
+
+def _logging(client: "redis.Redis") -> str:
+    """When writes are in the log; servers of others may not tell."""
+    try:
+        kept = client.config_get("appendfsync").get("appendfsync")
+    except redis.ResponseError:
+        return "writes are logged"
+    if kept == EVERY_SECOND:
+        return "writes are logged, but a kill of Redis may lose the last ones (appendfsync)"
+    return "writes are logged before they are answered"
 
 
 def check_database() -> str:
