@@ -1,4 +1,4 @@
-"""Turns a finished chat run into a model folder: `python -m training.chat_export --run DIR`."""
+"""Turns a rounded chat run into a model folder: `python -m training.chat_export --run DIR`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,13 @@ from tokenizers import Tokenizer
 from inference import weights_numpy
 from inference.versions import MANIFEST, MODEL, TOKENIZER
 from inference.weights_numpy import WEIGHTS, Bytes
-from training.chat import SHAPE, endless, split
+from training.chat import SHAPE, split
+from training.chat_round import ROUNDED
 from training.chat_sources import load
 from training.chat_tokens import MARKS, TEMPLATE, encode
 from training.decoder import Decoder, weights_of
-from training.decoder_fit import Batch
 from training.decoder_graph import Array, Shape, build
 from training.decoder_ranges import empty_cache, matrices, opened, small_maps
-from training.decoder_rounding import rounded
 from training.dialogues.compose import Writer
 
 NAME = "chat-mini"
@@ -42,22 +40,26 @@ SAMPLE = 24
 """Dialogues on which graph and network are compared."""
 OBSERVED = 80
 """Dialogues, public ones and ours, on which the ranges of bytes are chosen."""
-READ = 24
-"""Batches of dialogues on which weights are rounded."""
 
 
 def main() -> None:
     """Round, build, compare, write."""
     asked = _options()
+    rounded = torch.load(asked.run / ROUNDED, weights_only=True)
     network = Decoder(SHAPE)
-    network.load_state_dict(torch.load(asked.run / "network.pt", weights_only=True))
+    network.load_state_dict(rounded["network"])
     network.eval()
-    fixed = rounded(network, _batches(asked))
+    fixed = {name: _as_graph(parts) for name, parts in rounded["maps"].items()}
     weights, tokens = weights_of(network), _sample(asked)
     small = small_maps(weights, SHAPE, tokens[SAMPLE:], fixed)
     model, apart = build(weights, SHAPE, small, apart=True), matrices(small)
     print(compare(network, opened(model, apart), tokens[:SAMPLE]))
     write_folder(asked.folder, asked.version, model, apart, asked.tokenizer)
+
+
+def _as_graph(parts: Mapping[str, torch.Tensor]) -> tuple[Bytes, Array]:
+    """Levels as the graph multiplies them, inputs × outputs, and the size of one."""
+    return np.ascontiguousarray(parts["levels"].numpy().T), parts["steps"].numpy()
 
 
 def compare(
@@ -143,12 +145,6 @@ def _digest(path: Path) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _batches(asked: argparse.Namespace) -> Iterator[Batch]:
-    """Batches of the kind that training saw."""
-    tokenizer = Tokenizer.from_file(str(asked.tokenizer))
-    return islice(endless(tokenizer, split(load(asked.dialogues))[0], seed=1), READ)
-
-
 def _sample(asked: argparse.Namespace) -> list[tuple[int, ...]]:
     """Dialogues that training has not seen: a few to compare on, then those that choose ranges."""
     kept = split(load(asked.dialogues))[1][: SAMPLE + OBSERVED // 2]
@@ -161,7 +157,7 @@ def _sample(asked: argparse.Namespace) -> list[tuple[int, ...]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of the finished run")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--dialogues", type=Path, required=True, help="what chat_screen wrote")
     parser.add_argument("--folder", type=Path, required=True, help="model folder to write")

@@ -39,9 +39,10 @@ def nearest(weight: Floats, steps: Floats) -> Levels:
     return np.clip(np.round(weight / steps[:, None]), -LARGEST, LARGEST).astype(np.int8)
 
 
-def fitted(weight: Floats, steps: Floats, products: Floats) -> Levels:
-    """Levels [outputs, inputs] whose outputs are near the exact ones.
+def fitted(weight: Floats, steps: Floats, products: Floats) -> tuple[Levels, Floats]:
+    """Levels [outputs, inputs] whose outputs are near the exact ones, and what they stand for.
 
+    The latter are the weights that were rounded, each with the errors of others handed on to it.
     `products` [inputs, inputs] is the sum of the inputs' outer products, over the tokens of texts
     of the kind that the map will see. Inputs go one by one, those that vary most first.
     """
@@ -58,9 +59,9 @@ def fitted(weight: Floats, steps: Floats, products: Floats) -> Levels:
             left[:, one + 1 : end] -= error[:, None] * upper[one, one + 1 : end]
             errors[:, one - at] = error
         left[:, end:] -= errors @ upper[at:end, end:]
-    levels = np.empty_like(found)
-    levels[:, order] = found
-    return levels
+    levels, wanted = np.empty_like(found), np.empty_like(left)
+    levels[:, order], wanted[:, order] = found, left
+    return levels, wanted
 
 
 def _factors(products: Floats) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,22 +96,31 @@ def loss_of(network: Decoder, batch: Batch, kind: torch.dtype) -> tuple[Tensor, 
     return summed, heavy[wanted].sum()
 
 
-def fit(network: Decoder, batches: Iterator[Batch], plan: Plan, state: Path) -> None:
+def fit(
+    network: Decoder,
+    batches: Iterator[Batch],
+    plan: Plan,
+    state: Path,
+    rate_of: Callable[[str], float] = lambda _: 1.0,
+) -> None:
     """Learn until the minutes are over; goes on from `state` where it exists.
 
-    Weights that need no gradient stay as they are.
+    Weights that need no gradient stay as they are; `rate_of` gives each name's share of the rate.
     """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
-    weights = [each for each in network.parameters() if each.requires_grad]
-    tool = torch.optim.Adam(weights, lr=plan.rate, betas=(0.9, 0.95), fused=True)
+    named = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
+    weights = [each for _, each in named]
+    groups = [{"params": [each], "share": rate_of(name)} for name, each in named]
+    tool = torch.optim.Adam(groups, lr=plan.rate, betas=(0.9, 0.95), fused=True)
     step, spent = _resume(network, tool, state)
     network.train()
     began = time.monotonic() - spent
     bar = tqdm(initial=step, unit="step", mininterval=10.0)
     while spent < plan.minutes * 60.0:
         factor = pace(spent / (plan.minutes * 60.0), plan)
-        tool.param_groups[0]["lr"] = plan.rate * factor
+        for group in tool.param_groups:
+            group["lr"] = plan.rate * factor * group["share"]
         summed, weight = loss_of(network, next(batches), plan.kind)
         (summed / weight).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, plan.steepest)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,10 +13,7 @@ from training.decoder import Decoder
 from training.decoder_fit import Batch
 from training.decoder_graph import Array
 
-Rounded = tuple[Levels, Floats]
-"""The levels of a linear map, inputs × outputs, and the size of one for each output."""
-
-BITS = 3.15
+BITS = 3.12
 """Bits a weight of the layers, packed."""
 WORDS = 0.2
 """The size of one level of a word's row, as a share of its spread.
@@ -24,25 +21,43 @@ WORDS = 0.2
 Both ends read this table, and no inputs tell what a row at the beginning is worth."""
 
 
-def rounded(network: Decoder, batches: Iterable[Batch], wanted: float = BITS) -> dict[str, Rounded]:
-    """Rounds the network's linear maps in place; gives what they are made of, by their names."""
+@dataclass(frozen=True, slots=True)
+class Rounded:
+    """A linear map, outputs × inputs: its levels, the size of one for each output [outputs].
+
+    `aimed` are the weights that were rounded, the errors of others among them.
+    """
+
+    levels: Levels
+    steps: Floats
+    aimed: Floats
+
+    @property
+    def weight(self) -> Tensor:
+        """The rounded weights."""
+        return torch.from_numpy(self.levels * self.steps[:, None])
+
+
+def rounded(
+    network: Decoder, batches: Iterable[Batch], wanted: float = BITS
+) -> Mapping[str, Rounded]:
+    """Rounds the network's linear maps and words in place; gives them by their names."""
     products = products_of(network, batches)
     maps = {name: each for name, each in network.named_modules() if name in products}
-    weights = {name: each.weight.detach().numpy() for name, each in maps.items()}
+    weights = {name: each.weight.detach().numpy().copy() for name, each in maps.items()}
     share = share_for(list(weights.values()), wanted)
     found = {}
     for name, weight in weights.items():
         steps = steps_of(weight, share)
-        found[name] = _laid(maps[name], fitted(weight, steps, products[name]), steps)
-    table = network.words.weight.detach().numpy()
+        levels, aimed = fitted(weight, steps, products[name])
+        found[name] = Rounded(levels, steps, aimed)
+    table = network.words.weight.detach().numpy().copy()
     steps = steps_of(table, WORDS)
-    return found | {"words": _laid(network.words, nearest(table, steps), steps)}
-
-
-def _laid(part: nn.Module, levels: Levels, steps: Floats) -> Rounded:
+    found["words"] = Rounded(nearest(table, steps), steps, table)
     with torch.no_grad():
-        part.weight.copy_(torch.from_numpy(levels * steps[:, None]))
-    return np.ascontiguousarray(levels.T), steps
+        for name, each in found.items():
+            network.get_submodule(name).weight.copy_(each.weight)
+    return found
 
 
 def products_of(network: Decoder, batches: Iterable[Batch]) -> dict[str, Array]:

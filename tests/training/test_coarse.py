@@ -28,23 +28,32 @@ def test_outputs_are_nearer_than_those_of_the_nearest_levels() -> None:
     errors = [
         np.square(given_in @ (weight - levels * steps[:, None]).T).mean()
         for levels in (
-            fitted(weight, steps, given_in.T @ given_in),
+            fitted(weight, steps, given_in.T @ given_in)[0],
             nearest(weight, steps),
         )
     ]
     assert errors[0] < 0.5 * errors[1]
 
 
+def test_levels_are_the_nearest_of_the_weights_they_stand_for() -> None:
+    weight, given_in = numbers(32, BLOCK + 16), inputs(2_000, BLOCK + 16)
+    steps = steps_of(weight, 0.5)
+    levels, wanted = fitted(weight, steps, given_in.T @ given_in)
+    np.testing.assert_array_equal(levels, nearest(wanted, steps))
+    assert np.abs(wanted - weight).max() > steps.max()
+
+
 def test_inputs_that_have_nothing_in_common_leave_the_nearest_levels() -> None:
     weight = numbers(8, 48)
     steps = steps_of(weight, 0.5)
-    found = fitted(weight, steps, np.eye(48, dtype=np.float32))
-    np.testing.assert_array_equal(found, nearest(weight, steps))
+    levels, wanted = fitted(weight, steps, np.eye(48, dtype=np.float32))
+    np.testing.assert_array_equal(levels, nearest(weight, steps))
+    np.testing.assert_array_equal(wanted, weight)
 
 
 def test_inputs_that_never_come_do_no_harm() -> None:
     weight, products = numbers(8, 48), np.zeros((48, 48), np.float32)
-    found = fitted(weight, steps_of(weight, 0.5), products)
+    found, _ = fitted(weight, steps_of(weight, 0.5), products)
     np.testing.assert_array_equal(found, nearest(weight, steps_of(weight, 0.5)))
 
 
