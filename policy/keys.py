@@ -6,6 +6,7 @@ once decided, `verdict` (JSON).
 `PENDING` scores a message's id by the time at which it counts as orphaned,
 `DEADLINES` by the time at which the fail mode decides it.
 `OUTBOX` is a Redis Stream of verdicts that the database has yet to see.
+`UNREADABLE` is a Redis Stream of those that it cannot take, for a person to look at.
 `UNEXPLAINED` is a Redis Stream of flagged messages whose words nobody has named yet.
 `LOAD` is a hash of how busy judging is: `pending`, the work that waits; `work` and `busy_ms`, what
 workers did lately and how long it took them; `done_ms`, when one of them last ended a batch.
@@ -18,6 +19,7 @@ DEADLINES = "rtai:deadlines"
 LOAD = "rtai:load"
 OUTBOX = "rtai:outbox"
 OUTBOX_GROUP = "database"
+UNREADABLE = "rtai:outbox:unreadable"
 UNEXPLAINED = "rtai:unexplained"
 UNEXPLAINED_GROUP = "explainers"
 GATEWAYS = "rtai:gateways"

@@ -2,6 +2,7 @@
 
 The decision script leaves a record of every verdict in a Redis Stream. It stays there until a
 row is committed, so a database that is locked or gone loses nothing: writing resumes with it.
+A record that can never become a row is set aside, so that the others need not wait for it.
 """
 
 import logging
@@ -12,10 +13,10 @@ from typing import Any, cast
 
 import orjson
 import redis
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, DataError, close_old_connections, connection, transaction
 
 from inference import metrics_prometheus as metrics
-from policy.keys import OUTBOX, OUTBOX_GROUP
+from policy.keys import OUTBOX, OUTBOX_GROUP, UNREADABLE
 from policy.models import VerdictRecord
 from policy.whys import question_of
 from policy.whys_redis import Questions
@@ -28,6 +29,7 @@ also judges, from its work."""
 PATIENCE_MS = 1_000
 """How old a record is before a worker that judges writes it: until then others may, for whom
 writing takes no time from judging."""
+MAX_UNREADABLE = 1_000
 ADOPT_AFTER_MS = 30_000
 """A record that another writer took and did not finish in this time is taken over."""
 
@@ -61,6 +63,9 @@ class RecordWriter:
                 logger.warning("Verdicts wait in Redis, they could not be stored: %s", error)
                 connection.close()
                 stop.wait(1)
+            except Exception:  # Without its writer, a worker would let verdicts pile up in silence.
+                logger.exception("Verdicts wait in Redis, their writer failed")
+                stop.wait(1)
 
     def is_wanted(self) -> bool:
         """Whether this writer's turn has come; raises redis.RedisError."""
@@ -75,15 +80,44 @@ class RecordWriter:
         """Stores one batch and returns its size; raises what Redis or the database raises."""
         entries = self._take(block_ms)
         if entries:
-            records = [_record(fields) for _, fields in entries]
-            store(records)
-            self._ask_why(records)
+            self._ask_why(self._stored(entries))
             ids = [id for id, _ in entries]
             pipeline = self._client.pipeline()
             pipeline.xack(OUTBOX, OUTBOX_GROUP, *ids)
             pipeline.xdel(OUTBOX, *ids)
             pipeline.execute()
         return len(entries)
+
+    def _stored(self, entries: Entries) -> list[Record]:
+        """Those that the database has now; the others are set aside."""
+        records = [(fields, record) for _, fields in entries if (record := self._read(fields))]
+        try:
+            store([record for _, record in records])
+        except DataError:
+            records = [each for each in records if self._stores(*each)]
+        return [record for _, record in records]
+
+    def _stores(self, fields: dict[str, str], record: Record) -> bool:
+        try:
+            store([record])
+        except DataError as error:
+            self._set_aside(fields, error)
+            return False
+        return True
+
+    def _read(self, fields: dict[str, str]) -> Record | None:
+        try:
+            record = _record(fields)
+            _row(record)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._set_aside(fields, error)
+            return None
+        return record
+
+    def _set_aside(self, fields: dict[str, str], error: Exception) -> None:
+        logger.error("A verdict cannot be stored and is kept in %s: %r", UNREADABLE, error)
+        metrics.DROPS.labels(reason="unreadable").inc()
+        self._client.xadd(UNREADABLE, fields, maxlen=MAX_UNREADABLE)  # type: ignore[arg-type]
 
     def _ask_why(self, records: Iterable[Record]) -> None:
         # After the rows are there, for the answers go into them.
@@ -118,22 +152,36 @@ def store(records: Iterable[Record]) -> None:
     The words named in a row stay: whoever names them writes them.
     """
     rows = {row.id: row for row in (_row(record) for record in records)}
-    VerdictRecord.objects.bulk_create(
-        rows.values(),
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=[
-            field.name
-            for field in VerdictRecord._meta.concrete_fields
-            if not field.primary_key and field.name != "highlights"
-        ],
-    )
+    with transaction.atomic():
+        VerdictRecord.objects.bulk_create(
+            rows.values(),
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=[
+                field.name
+                for field in VerdictRecord._meta.concrete_fields
+                if not field.primary_key and field.name != "highlights"
+            ],
+        )
 
 
 def _record(fields: Mapping[str, str]) -> Record:
-    # PostgreSQL cannot store NUL in a text.
-    found: Record = orjson.loads(fields["record"].replace("\\u0000", "\ufffd"))
-    return found | {"offset": int(fields["offset"]) if fields["offset"] else None}
+    raw = fields["record"]
+    found = orjson.loads(raw)
+    if "\\u0000" in raw:  # Perhaps a NUL, perhaps somebody who writes about one.
+        found = _without_nul(found)
+    return cast(Record, found) | {"offset": int(fields["offset"]) if fields["offset"] else None}
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL cannot store NUL in a text."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [_without_nul(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+    return value
 
 
 def _row(record: Record) -> VerdictRecord:

@@ -4,10 +4,11 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import pytest
 import redis
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
 from inference.attribution import Target
 from policy import keys, records_db, verdicts
@@ -39,6 +40,49 @@ def test_a_record_becomes_a_row(valkey: redis.Redis) -> None:
     assert row.reasons == [{"rule": "threats", "label": "threat", "score": 0.97}]
     assert row.models_used == {"moderation": "guard@1+sha256:0"}
     assert valkey.xlen(keys.OUTBOX) == 0
+
+
+def test_one_who_writes_about_nul_is_taken_at_their_word(valkey: redis.Redis) -> None:
+    message = a_message(text="\\u0000, \\\\u0000 and \x00")
+    leave(valkey, a_verdict(message=message))
+
+    assert RecordWriter(valkey, "w").write_once(block_ms=10) == 1
+    assert VerdictRecord.objects.get().text == "\\u0000, \\\\u0000 and \ufffd"
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "{}", '{"message": {}, "verdict": 1}', ""])
+def test_a_record_that_is_none_is_set_aside_and_holds_up_no_other(
+    valkey: redis.Redis, record: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    valkey.xadd(keys.OUTBOX, {"record": record, "offset": ""})
+    leave(valkey, a_verdict())
+
+    assert RecordWriter(valkey, "w").write_once(block_ms=10) == 2
+    assert VerdictRecord.objects.count() == 1
+    assert valkey.xlen(keys.OUTBOX) == 0
+    assert [fields for _, fields in cast(Any, valkey.xrange(keys.UNREADABLE))] == [
+        {"record": record, "offset": ""}
+    ]
+    assert keys.UNREADABLE in caplog.text
+
+
+def test_a_record_that_the_database_refuses_holds_up_no_other(
+    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, stored = a_message(text="refused"), records_db.store
+    for message in (a_message(), refused, a_message()):
+        leave(valkey, a_verdict(message=message))
+
+    def store(records: list[records_db.Record]) -> None:
+        if any(each["message"]["text"] == "refused" for each in records):
+            raise DataError("value too long")
+        stored(records)
+
+    monkeypatch.setattr(records_db, "store", store)
+    assert RecordWriter(valkey, "w").write_once(block_ms=10) == 3
+    assert VerdictRecord.objects.count() == 2
+    assert valkey.xlen(keys.OUTBOX) == 0
+    assert valkey.xlen(keys.UNREADABLE) == 1
 
 
 def test_a_later_verdict_takes_the_row_of_an_earlier_one(valkey: redis.Redis) -> None:
@@ -113,8 +157,14 @@ def test_a_patient_writer_leaves_records_to_others_until_one_is_overdue(
     assert not patient.is_wanted()
 
 
+@pytest.mark.parametrize(
+    "error", [OperationalError("database is locked"), RuntimeError("something unheard of")]
+)
 def test_the_writer_goes_on_after_a_failure(
-    valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    valkey: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     leave(valkey, a_verdict())
     monkeypatch.setattr(records_db, "ADOPT_AFTER_MS", 0)
@@ -123,7 +173,7 @@ def test_the_writer_goes_on_after_a_failure(
     def store(records: object) -> None:
         calls.append(records)
         if len(calls) == 1:
-            _locked(records)
+            raise error
         stop.set()
 
     monkeypatch.setattr(records_db, "store", store)
@@ -132,7 +182,7 @@ def test_the_writer_goes_on_after_a_failure(
         RecordWriter(valkey, "w").run(stop)
 
     assert len(calls) == 2
-    assert "database is locked" in caplog.text
+    assert str(error) in caplog.text
 
 
 class _Connection:
