@@ -21,6 +21,7 @@ from inference import versions_db
 from inference.errors import BadFrame
 from inference.models import ModelVersionRecord
 from policy.models import PolicyRecord, RuleRecord
+from policy.rule_checks import doubt
 from streams import limits_db
 from streams.limits import BadLimit, check, check_name
 from streams.models import RateLimit
@@ -145,6 +146,12 @@ def _policy(name: str) -> PolicyRecord:
 
 
 def _replace_rules(row: PolicyRecord, rules: list[RuleBody]) -> None:
+    for rule in rules:
+        if wrong := doubt(rule.plugin, rule.label):
+            raise BadFrame(wrong)
+    names = [rule.name for rule in rules]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BadFrame(f"There are two rules named {twice!r}; expected one of a name.")
     row.rules.all().delete()
     for rule in rules:
         RuleRecord.objects.create(policy=row, **rule.dict())

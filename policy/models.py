@@ -1,8 +1,11 @@
 """What the database remembers of policies, judged messages and people's reviews."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+
+from policy.rule_checks import doubt
 
 ACTIONS = [(action, action) for action in ("allow", "flag", "hold", "block")]
 
@@ -58,6 +61,11 @@ class RuleRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.plugin}.{self.label} ≥ {self.threshold} → {self.action}"
+
+    def clean(self) -> None:
+        """Raises ValidationError for a label that can never be scored."""
+        if wrong := doubt(self.plugin, self.label):
+            raise ValidationError({"label": wrong})
 
 
 class VerdictRecord(models.Model):

@@ -84,16 +84,17 @@ class Decision:
 def decide(scores: Scores, policy: Policy) -> Decision:
     """The strictest action among the rules that fire.
 
-    A rule whose plugin gave no scores cannot be judged: the policy's fail mode then counts
-    as one more action, so that a missing judgement never lets a message through in silence.
+    A rule whose plugin gave no scores, or has no such label, cannot be judged: the policy's fail
+    mode then counts as one more action, so that a missing judgement never lets a message through
+    in silence.
     """
-    fired = [rule for rule in policy.rules if _score(scores, rule) >= rule.threshold]
+    fired = [rule for rule in policy.rules if _fires(scores, rule)]
     reasons = [_reason(scores, rule) for rule in fired]
     actions = [rule.action for rule in fired]
-    if missing := sorted({rule.plugin for rule in policy.rules} - set(scores.by_plugin)):
+    if missing := _missing(scores, policy):
         actions.append(policy.fail_mode)
         reasons.extend(
-            Reason(rule=FAIL_RULE, label=plugin, action=policy.fail_mode) for plugin in missing
+            Reason(rule=FAIL_RULE, label=each, action=policy.fail_mode) for each in missing
         )
     action = max(actions, key=lambda each: each.severity, default=Action.ALLOW)
     return Decision(action=action, reasons=tuple(reasons), policy=_label(policy))
@@ -106,13 +107,29 @@ def fail(policy: Policy) -> Decision:
     )
 
 
-def _score(scores: Scores, rule: Rule) -> float:
+def _score(scores: Scores, rule: Rule) -> float | None:
     labels: Mapping[str, float] = scores.by_plugin.get(rule.plugin, {})
-    return labels.get(rule.label, -1.0)
+    return labels.get(rule.label)
+
+
+def _fires(scores: Scores, rule: Rule) -> bool:
+    score = _score(scores, rule)
+    return score is not None and score >= rule.threshold
+
+
+def _missing(scores: Scores, policy: Policy) -> list[str]:
+    """Plugins without scores, and labels, with their plugin's name, of plugins that have others."""
+    return sorted(
+        {
+            f"{rule.plugin}.{rule.label}" if rule.plugin in scores.by_plugin else rule.plugin
+            for rule in policy.rules
+            if _score(scores, rule) is None
+        }
+    )
 
 
 def _reason(scores: Scores, rule: Rule) -> Reason:
-    score = round(_score(scores, rule), 4)
+    score = round(_score(scores, rule) or 0.0, 4)
     return Reason(rule.name, rule.label, score, rule.action, rule.plugin, rule.threshold)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference.types import Scores
+from plugins.moderation import Moderation
 from policy.messages import Author, Message, Verdict, new_id
 from policy.policy import Action, Decision, Reason
 
@@ -28,7 +29,8 @@ def a_message(**changes: Any) -> Message:
 
 def some_scores(**moderation: float) -> Scores:
     """Scores of the moderation plugin; what is not named is 0."""
-    return Scores({"moderation": {"threat": 0.0, **moderation}}, {"moderation": "guard@1+sha256:0"})
+    scores = dict.fromkeys(Moderation.labels, 0.0) | moderation
+    return Scores({"moderation": scores}, {"moderation": "guard@1+sha256:0"})
 
 
 def a_verdict(

@@ -221,11 +221,44 @@ def test_every_change_of_a_policy_gives_it_a_new_version(
     assert second.data["is_default"] is True
     assert call("get", "/api/v1/policies/p").data["is_default"] is False
     assert call("delete", "/api/v1/policies/p").status_code == 204
-    twice = call("post", "/api/v1/policies", {"name": "r", "rules": [rule, rule]})
-    assert twice.status_code == 409
     for wrong in ({"threshold": 1.5}, {"threshold": "NaN"}, {"action": "explode"}, {"name": ""}):
         body = {"name": "s", "rules": [rule | wrong]}
         assert call("post", "/api/v1/policies", body).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        ({"name": "threats"}, "two rules named 'threats'"),
+        ({"name": "typo", "label": "thret"}, "no label 'thret'; it has harm, toxicity"),
+    ],
+)
+def test_rules_that_cannot_be_are_refused_and_change_nothing(
+    all_scopes: ApiKey, call: Call, second: dict[str, str], said: str
+) -> None:
+    rule = {
+        "name": "threats",
+        "plugin": "moderation",
+        "label": "threat",
+        "threshold": 0.8,
+        "action": "block",
+    }
+    made = call("post", "/api/v1/policies", {"name": "p", "rules": [rule]}).data
+    body = {"rules": [rule | {"threshold": 0.5}, rule | second]}
+
+    for refused in (
+        call("patch", "/api/v1/policies/p", body),
+        call("post", "/api/v1/policies", {"name": "q"} | body),
+    ):
+        assert refused.status_code == 422
+        assert said in refused.data["detail"]
+    assert call("get", "/api/v1/policies/p").data == made
+    assert call("get", "/api/v1/policies/q").status_code == 404
+
+
+def test_a_rule_on_a_plugin_that_only_workers_have_is_taken(all_scopes: ApiKey, call: Call) -> None:
+    rule = {"name": "r", "plugin": "elsewhere", "label": "x", "threshold": 1, "action": "hold"}
+    assert call("post", "/api/v1/policies", {"name": "p", "rules": [rule]}).status_code == 201
 
 
 def test_a_limit_is_in_force_with_the_answer(

@@ -1,6 +1,7 @@
 """Policies as the admin saved them."""
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
@@ -31,6 +32,17 @@ def a_policy(name: str, *, is_default: bool = False) -> PolicyRecord:
 
 def test_without_any_policy_the_built_in_one_judges() -> None:
     assert load().for_stream("demo", "lobby") == DEFAULT_POLICY
+
+
+def test_a_rule_on_a_label_that_its_plugin_does_not_have_is_not_valid() -> None:
+    record = PolicyRecord.objects.create(name="p")
+    rule = RuleRecord(
+        policy=record, name="r", plugin="moderation", label="threat", threshold=0.5, action="hold"
+    )
+    rule.full_clean()
+    rule.label = "thret"
+    with pytest.raises(ValidationError, match="no label"):
+        rule.full_clean()
 
 
 def test_the_default_policy_judges_streams_without_their_own() -> None:

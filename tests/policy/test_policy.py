@@ -56,6 +56,20 @@ def test_a_plugin_without_scores_counts_as_the_fail_mode() -> None:
     assert [(r.rule, r.label) for r in decision.reasons] == [(FAIL_RULE, "moderation")]
 
 
+def test_a_label_that_its_plugin_does_not_have_counts_as_the_fail_mode() -> None:
+    rules = (
+        Rule("typo", "moderation", "thret", 0.5, Action.BLOCK),
+        Rule("threats", "moderation", "threat", 0.5, Action.FLAG),
+    )
+    decision = decide(some_scores(threat=0.7), Policy("strict", 1, rules))
+
+    assert decision.action == Action.HOLD
+    assert [(r.rule, r.label) for r in decision.reasons] == [
+        ("threats", "threat"),
+        (FAIL_RULE, "moderation.thret"),
+    ]
+
+
 def test_a_late_message_is_decided_by_the_fail_mode() -> None:
     decision = fail(Policy("strict", 1, (), Action.BLOCK))
 

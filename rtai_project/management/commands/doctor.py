@@ -19,6 +19,8 @@ from inference.errors import BadModel
 from inference.models import ModelVersionRecord
 from inference.versions import ActiveVersion
 from inference.workers_redis import WorkerStatus, all_workers, live_workers
+from policy.models import RuleRecord
+from policy.rule_checks import doubt
 from rtai_project import environment, keyring, migrations_db
 from rtai_project.checks import RTAI
 
@@ -133,6 +135,15 @@ def check_plugins() -> str:
     return ", ".join((*found.plugins, *found.generators))
 
 
+def check_policies() -> str:
+    """Every rule looks at a label that its plugin has."""
+    rules = RuleRecord.objects.filter(enabled=True).select_related("policy")
+    told = [(rule, doubt(rule.plugin, rule.label)) for rule in rules]
+    if wrong := [f"{rule.policy}, rule {rule.name}: {said}" for rule, said in told if said]:
+        raise Problem("; ".join(wrong))
+    return f"{len(rules)} rules"
+
+
 def check_model_files() -> str:
     """Every plugin that needs a model has one, and every file is what its manifest says."""
     active = versions_db.active_versions()
@@ -176,6 +187,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "database": check_database,
     "workers": check_workers,
     "plugins": check_plugins,
+    "policies": check_policies,
     "model files": check_model_files,
     "model versions": check_versions,
     "execution providers": check_providers,
