@@ -146,9 +146,14 @@ def _make_administrator(wanted: Wanted) -> tuple[str | None, str | None]:
 
 def _make_api_key(site: Site, given: str) -> str | None:
     keys = ApiKey.objects.filter(site=site, name=BOOTSTRAP_KEY)
-    if given and not ApiKey.objects.filter(digest=api_keys.digest(given)).exists():
+    if given:
+        known = ApiKey.objects.filter(digest=api_keys.digest(given)).first()
+        if known is not None and (known.site == site or known.name != BOOTSTRAP_KEY):
+            return None
+        if known is not None:  # The first site was another one before, such as the demo.
+            known.delete()
         keys.delete()
-    elif given or keys.exists():
+    elif keys.exists():
         return None
     key = given or f"rtai_{secrets.token_urlsafe(32)}"
     ApiKey.objects.create(

@@ -62,6 +62,24 @@ def test_another_given_key_takes_the_place_of_the_first() -> None:
     assert [each.digest for each in ApiKey.objects.all()] == [api_keys.digest("b" * 32)]
 
 
+def test_a_given_key_opens_the_first_site_whichever_that_is() -> None:
+    given = "c" * 40
+    for demo in (True, False, True, False):
+        made = first_run.prepare(replace(WANTED, api_key=given, demo=demo))
+        key = ApiKey.objects.get(digest=api_keys.digest(given))
+        assert (key.site, key.name) == (made.site, first_run.BOOTSTRAP_KEY)
+        assert made.site.active
+
+
+def test_a_given_key_that_somebody_made_for_a_site_stays_there() -> None:
+    given = "d" * 40
+    other = Site.objects.create(slug="shop", name="Shop", public_key="pk_shop")
+    ApiKey.objects.create(site=other, name="till", prefix="d" * 12, digest=api_keys.digest(given))
+    first_run.prepare(replace(WANTED, api_key=given))
+
+    assert ApiKey.objects.get(digest=api_keys.digest(given)).site == other
+
+
 def test_the_demo_page_works_on_another_port_too() -> None:
     first_run.prepare(WANTED)
     first_run.prepare(replace(WANTED, origins=["http://localhost:9000"]))
