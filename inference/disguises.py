@@ -9,6 +9,12 @@ HIDDEN = (
     "\u180b-\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
     "\ufff9-\ufffb\ud800-\udfff\U0001d173-\U0001d17a\U0001f3fb-\U0001f3ff\U000e0000-\U000e0fff"
 )
+ENCLOSING = "\u0488\u0489\u1abe\u20dd-\u20e0\u20e2-\u20e4"
+"""Marks that draw something around a letter."""
+MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+"""Marks that stand on a letter."""
+USUAL = "¦©®°±×÷⁺⁻₊№™←↑→↓↔⇌⇒∂∆∇∈−∗∘√∞∧∨∩∪≈≠≡≤≥⊂⊆⊕⊗⋅─│■▪●"
+"""Symbols of plain texts, beside numbers and units; a tokenizer knows them."""
 STYLED = (
     "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\U0001d400-\U0001d7ff\U0001f130-\U0001f189"
 )

@@ -16,11 +16,14 @@ from functools import lru_cache
 from inference.disguises import (
     EMOJI,
     EMOJI_WORDS,
+    ENCLOSING,
     HIDDEN,
     LOOK_ALIKES,
+    MARKS,
     PLAIN_LEET,
     STYLED,
     TECHNICAL,
+    USUAL,
     read,
     segment,
     stem_of,
@@ -39,9 +42,14 @@ class Normalised:
 
 
 _INVISIBLE = re.compile(
-    f"[{HIDDEN}]+|(?<=[A-Za-z])[\u200c\u200d]+|[\u200c\u200d]+(?=[A-Za-z])"
-    "|(?<=[A-Za-z])[\u0300-\u036f]{2,}"
+    f"[{HIDDEN}{ENCLOSING}]+|(?<=[A-Za-z])[\u200c\u200d]+"
+    "|(?<![\u200c\u200d])[\u200c\u200d]+(?=[A-Za-z])"
+    f"|(?<=[A-Za-z])[{MARKS}]{{2,}}"
 )
+_SIGNS = re.compile(r"[^\w\s\x00-\x7f]+")
+_SYMBOLS = frozenset({"Sk", "Sm", "So", "Co", "Cn"})
+"""Categories that a tokenizer takes for parts of the words beside them; it knows few of them, and
+a word with an unknown part is an unknown word."""
 _STYLED_RUN = re.compile(f"[{STYLED}]+")
 _EMOJI_RUN = re.compile(f"([{EMOJI}])(?:\u200d?\\1)*\u200d?")
 
@@ -69,7 +77,7 @@ _RUN = re.compile(r"([A-Za-z])\1{2,}", re.I)
 LONGEST_WORD = 90
 """A tokenizer takes a word of more than 100 characters for one unknown token."""
 _PIECE = 45
-_LONG_WORD = re.compile(rf"(?<!\w)\w{{{LONGEST_WORD + 1},}}")
+_LONG_WORD = re.compile(rf"(?<![\w{MARKS}])[\w{MARKS}]{{{LONGEST_WORD + 1},}}")
 
 _TOUCHED = re.compile(
     r"([A-Za-z])\1\1|[A-Za-z][0-9@$!|+(*#%]+[A-Za-z]|[0-9@$!|+(*][A-Za-z]|[A-Za-z][$*#@0-9]"
@@ -77,7 +85,7 @@ _TOUCHED = re.compile(
     re.I,
 )
 _TOUCHED_WIDE = re.compile(
-    f"[{HIDDEN}{STYLED}{EMOJI}{_ALIKE}€£\u200c\u200d]|[A-Za-z][\u0300-\u036f]{{2}}"
+    f"[{HIDDEN}{ENCLOSING}{STYLED}{EMOJI}{_ALIKE}€£\u200c\u200d]|[A-Za-z][{MARKS}]{{2}}"
 )
 
 
@@ -92,6 +100,7 @@ def normalise(text: str) -> Normalised:
         work.apply(_EMOJI_RUN, _name_emoji)
     work.apply(_INVISIBLE, lambda _: [])
     if not work.text.isascii():
+        work.apply(_SIGNS, _part)
         work.unmask_scripts()
     work.apply(_SPACED, _join)
     work.apply(_LETTERS, _shorten)
@@ -102,7 +111,9 @@ def normalise(text: str) -> Normalised:
 
 def _is_plain(text: str) -> bool:
     """Whether no pass would find anything, told quickly."""
-    if _TOUCHED.search(text) or not (text.isascii() or not _TOUCHED_WIDE.search(text)):
+    if _TOUCHED.search(text):
+        return False
+    if not text.isascii() and (_TOUCHED_WIDE.search(text) or _has_symbols(text)):
         return False
     return len(text) <= LONGEST_WORD or not _LONG_WORD.search(text)
 
@@ -170,6 +181,24 @@ def _unstyled(character: str) -> str:
         return chr(code - 0x1F170 + 65)
     plain = unicodedata.normalize("NFKC", character)
     return plain.strip("()") or plain
+
+
+def _has_symbols(text: str) -> bool:
+    return any(_is_symbol(character) for signs in _SIGNS.findall(text) for character in signs)
+
+
+@lru_cache(maxsize=2048)
+def _is_symbol(character: str) -> bool:
+    return unicodedata.category(character) in _SYMBOLS
+
+
+def _part(match: re.Match[str]) -> Pieces | None:
+    """Symbols inside of words, and rare ones beside them, as blanks: the words then stand alone."""
+    start, end = match.span()
+    before, after = match.string[start - 1 : start], match.string[end : end + 1]
+    usual = "" if before.isalpha() and after.isalpha() else USUAL
+    pieces = [(" " if _is_symbol(c) and c not in usual else c, i) for i, c in enumerate(match[0])]
+    return pieces if any(c == " " for c, _ in pieces) else None
 
 
 def _name_emoji(match: re.Match[str]) -> Pieces:

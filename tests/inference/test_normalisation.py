@@ -44,6 +44,13 @@ DISGUISES = [
     ("ki\x00ll", "kill"),
     ("\U0001f602", " laughing "),
     ("\U0001f595 you", " fuck you  you"),
+    ("kill\u2800yourself", "kill yourself"),
+    ("k\u2800i\u2800l\u2800l", "kill"),
+    ("go kill\u02d9 \u00afyourself", "go kill   yourself"),
+    ("kill\u2192yourself", "kill yourself"),
+    ("kill\u2219\ue000\u2b1byou", "kill   you"),
+    ("k\u20ddi\u20ddl\u20ddl\u20dd", "kill"),
+    ("ki\u1dc4\ufe20ll", "kill"),
 ]
 
 INNOCENT = [
@@ -77,6 +84,7 @@ INNOCENT = [
     "μg of β-carotene at 25 °C, ΔT and λ",
     "これは普通の文章です。 カタカナ 한국어 문장 中文句子",
     "नमस्ते दुनिया क्षत्रिय می‌خواهم كتاب שלום עולם ภาษาไทย",
+    "25°C → 77°F, 5×3 ± 1, ≥ 18, R&D™ © 2020, № 5, a ≠ b",
     "naïve café über Straße señor façade Łódź İstanbul Tiếng Việt",
     # Plain talk.
     "hello there, how are you today?", "I can't, it's 5 o'clock", "well-being and co-operation",
@@ -147,7 +155,23 @@ def test_what_is_kept_is_the_character_it_points_at(text: str) -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["x", "ab", "a.", "a ", "1a", "k i l l ", "*a", "\u200b", "@a ", "\u0430 b", "a\u0301\u0301"],
+    [
+        "x",
+        "ab",
+        "a.",
+        "a ",
+        "1a",
+        "k i l l ",
+        "*a",
+        "\u200b",
+        "@a ",
+        "\u0430 b",
+        "a\u0301\u0301",
+        "\u200c",
+        "\u200d",
+        "a\u0301",
+        "a\u2800",
+    ],
 )
 def test_ten_thousand_characters_of_anything_are_no_burden(unit: str) -> None:
     text = (unit * 10_000)[:10_000]

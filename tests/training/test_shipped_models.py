@@ -130,6 +130,13 @@ def test_a_death_threat_scores_high_even_in_disguise(text: str) -> None:
     assert found["harassment_threatening"] > 0.5
 
 
+@pytest.mark.parametrize("sign", ["\u2800", "\u02d9", "\u00af", "\u2219", "\u20dd", "\ue000"])
+def test_no_sign_makes_a_word_unknown(sign: str) -> None:
+    text = normalise(f"{sign}kill{sign}yourself{sign} now").text
+    for folder in (GUARD, MOOD):
+        assert "[UNK]" not in opened(folder)[1].encode(text).tokens
+
+
 def test_moods_are_told_apart() -> None:
     happy, angry, plain = judge(
         MOOD, ["I love this, best day ever", "worst service ever, I hate it", "the bus leaves at 9"]
