@@ -1,5 +1,6 @@
 """Who calls: the API key of a request, and the address it comes from."""
 
+import contextlib
 import functools
 import hmac
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import TypeVar, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -78,7 +80,8 @@ def caller(key: str) -> Caller:
     if row is None or not hmac.compare_digest(row.digest, digest):
         raise Unauthorized("The API key is not valid.")
     if row.last_used_at is None or now - row.last_used_at > USED_EVERY:
-        ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
+        with contextlib.suppress(DatabaseError):  # Somebody may be writing; it is told next time.
+            ApiKey.objects.filter(pk=row.pk).update(last_used_at=now)
     return Caller(str(row.pk), row.name, row.site_id, tuple(str(each) for each in row.scopes))
 
 

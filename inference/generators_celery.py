@@ -18,7 +18,7 @@ from inference.generators import LoadedGenerators
 from inference.keeping import Keeper
 from inference.loading_onnx import loaded_generators
 from inference.versions import ActiveVersion
-from inference.workers_celery import Notes, serves
+from inference.workers_celery import Notes, load_first, serves
 
 QUEUE = "generation"
 NAME = "llm"
@@ -43,7 +43,7 @@ def reset() -> None:
 
 def _begin(sender: Any = None, **_: Any) -> None:
     if serves(sender, QUEUE):
-        _sync()
+        load_first(_sync)
         _keeper().start()
 
 

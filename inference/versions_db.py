@@ -68,11 +68,11 @@ def add(
     """
     manifest = versions.load(folder)
     target = models_dir / f"{manifest.name}-{manifest.version}"
+    known = _known(manifest)
+    if known and _is_there(Path(known.path)):
+        return known
+    _copy(folder, target, manifest, trial)  # Takes its time, and holds no lock meanwhile.
     with transaction.atomic():
-        record = _known(manifest)
-        if record and _is_there(Path(record.path)):
-            return record
-        _copy(folder, target, manifest, trial)
         record = _register(manifest, target)
         _bump_on_commit(url)
     return record
@@ -83,11 +83,11 @@ def activate(ref: str, url: str) -> ModelVersionRecord:
 
     Raises NotFound, or BadModel where its files are no longer what its manifest says.
     """
+    _verify(find(ref))
     with transaction.atomic():
         record = find(ref)
         # All of them, in one order: who activates another one at once has to wait.
         list(_locked().filter(plugin=record.plugin).order_by("pk"))
-        _verify(record)
         others = ModelVersionRecord.objects.filter(plugin=record.plugin, status=Status.ACTIVE)
         others.exclude(pk=record.pk).update(status=Status.RETIRED, retired_at=timezone.now())
         record.status, record.activated_at = Status.ACTIVE, timezone.now()

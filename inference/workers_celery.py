@@ -8,6 +8,7 @@ import functools
 import logging
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from celery import signals
@@ -63,8 +64,17 @@ def serves(worker: Any, queue: str) -> bool:
 
 def keep_loaded() -> None:
     """Loads the active versions, and keeps them fresh until the worker shuts down."""
-    _sync()
+    load_first(_sync)
     _keeper().start()
+
+
+def load_first(sync: Callable[[], object]) -> None:
+    """Loads what a worker starts with; one that cannot ends, for Celery would let it go on without
+    models and unseen. Its supervisor starts it again."""
+    try:
+        sync()
+    except DatabaseError as error:
+        raise SystemExit(f"The worker does not know which models to load: {error}") from error
 
 
 def _begin(sender: Any = None, **_: Any) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.db import OperationalError
+from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
@@ -71,6 +73,16 @@ def test_the_use_of_a_key_is_remembered(all_scopes: ApiKey, call: Call) -> None:
     call("get", "/api/v1/sites")
     all_scopes.refresh_from_db()
     assert all_scopes.last_used_at is not None
+
+
+def test_a_database_that_is_being_written_to_refuses_no_key(
+    all_scopes: ApiKey, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(QuerySet, "update", locked)
+    assert call("get", "/api/v1/sites").status_code == 200
 
 
 @pytest.mark.parametrize(

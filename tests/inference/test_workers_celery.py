@@ -4,17 +4,18 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import redis
+from django.db import OperationalError, connection
 from pytest_django.fixtures import Settings
 
+from inference import generators_celery, versions_db, workers_celery
 from inference import metrics_prometheus as metrics
-from inference import versions_db, workers_celery
 from inference.config_redis import VERSIONS
 from inference.models import ModelVersionRecord
-from inference.versions import Manifest
+from inference.versions import ActiveVersion, Manifest
 from inference.workers_redis import live_workers
 from rtai_project.celery import app
 from tests.inference import small_models
@@ -130,6 +131,34 @@ def test_a_worker_loads_and_beats_before_its_first_task(valkey: redis.Redis) -> 
 
     assert list(status.description.models) == ["manners"]
     assert live_workers(valkey) == []
+
+
+@pytest.mark.parametrize("worker", [workers_celery, generators_celery])
+def test_a_worker_that_cannot_read_its_versions_ends(
+    worker: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> dict[str, ActiveVersion]:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(versions_db, "active_versions", away)
+    monkeypatch.setattr(worker, "serves", lambda *_: True)
+    worker.reset()
+    with pytest.raises(SystemExit, match="connection refused"):
+        worker._begin()
+
+
+def test_a_version_is_copied_and_tried_without_holding_up_other_writers(
+    tmp_path: Path, url: str
+) -> None:
+    held = []
+
+    def trial(folder: Path, manifest: Manifest) -> None:
+        held.append(connection.in_atomic_block)
+
+    folder = small_models.version(tmp_path / "3.0.0", version="3.0.0")
+    versions_db.add(folder, tmp_path / "models", url, trial=trial)
+
+    assert held == [False]
 
 
 def test_scores_and_failures_are_counted() -> None:
