@@ -1,9 +1,9 @@
 """Reads for the dashboard what the database holds: the last hour's verdicts, active models."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from django.db.models import Count
-from django.db.models.functions import TruncMinute
+from django.db.models import CharField, Count
+from django.db.models.functions import Cast, Substr
 
 from console.status import ACTIONS, Active, Recent
 from inference.models import ModelVersionRecord
@@ -11,6 +11,8 @@ from policy.models import VerdictRecord
 from streams.models import Site
 
 MINUTES = 60
+MINUTE = "2026-01-01 00:00"
+"""How a time begins as a text, in either database: SQLite would call Python to cut it off."""
 
 
 def sites() -> list[str]:
@@ -25,13 +27,14 @@ def recent(now: datetime) -> Recent:
     counts = {action: [0] * MINUTES for action in ACTIONS}
     rows = (
         VerdictRecord.objects.filter(id__gte=f"{since_ms:012x}")
-        .annotate(minute=TruncMinute("accepted_at"))
+        .annotate(minute=Substr(Cast("accepted_at", CharField()), 1, len(MINUTE)))
         .order_by()
         .values_list("action", "minute")
         .annotate(count=Count("id"))
     )
     for action, minute, count in rows:
-        at = int((minute - start).total_seconds()) // 60
+        when = datetime.fromisoformat(minute).replace(tzinfo=UTC)
+        at = int((when - start).total_seconds()) // 60
         if action in counts and 0 <= at < MINUTES:
             counts[action][at] += count
     return Recent(since_ms, {action: tuple(row) for action, row in counts.items()})

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from console import status_db
 from policy.messages import new_id
@@ -39,6 +41,14 @@ def test_the_last_hour_is_counted_by_action_and_minute() -> None:
     assert [sum(found[action]) for action in ("allow", "flag", "hold", "block")] == [2, 0, 1, 1]
     assert (found["allow"][59], found["block"][57], found["hold"][0]) == (2, 1, 1)
     assert {len(row) for row in found.values()} == {60}
+
+
+def test_the_database_counts_without_calling_python() -> None:
+    with CaptureQueriesContext(connection) as asked:
+        status_db.recent(NOW)
+    [query] = [each["sql"] for each in asked.captured_queries]
+
+    assert "django_" not in query
 
 
 def test_only_active_sites_count() -> None:
