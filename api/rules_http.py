@@ -147,7 +147,7 @@ def _policy(name: str) -> PolicyRecord:
 
 def _replace_rules(row: PolicyRecord, rules: list[RuleBody]) -> None:
     for rule in rules:
-        if wrong := doubt(rule.plugin, rule.label):
+        if wrong := doubt(rule.plugin, rule.label, settings.RTAI_PLUGINS):
             raise BadFrame(wrong)
     names = [rule.name for rule in rules]
     if twice := next((name for name in names if names.count(name) > 1), None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 
 HIDDEN = (
@@ -95,6 +96,7 @@ EMOJI_WORDS = {
 }  # fmt: skip
 """Common emoji in shorter words than their Unicode names."""
 
+_SYMBOLS = frozenset({"Sk", "Sm", "So", "Co", "Cn"})
 _KNOWN = frozenset(STEMS) | frozenset(COMMON)
 _STEM_SET = frozenset(STEMS)
 _BLANKS = frozenset("*#%")
@@ -171,3 +173,39 @@ _BY_LENGTH = {
     length: tuple(stem for stem in STEMS if len(stem) == length)
     for length in range(2, max(map(len, STEMS)) + 1)
 }
+
+
+def has_symbol(text: str) -> bool:
+    """Whether one of these characters is a symbol."""
+    return any(is_symbol(character) for character in text if character > "\x7f")
+
+
+@lru_cache(maxsize=2048)
+def is_symbol(character: str) -> bool:
+    """Whether a tokenizer takes it for a part of the words beside it; it knows few of these, and a
+    word with an unknown part is an unknown word."""
+    return unicodedata.category(character) in _SYMBOLS
+
+
+@lru_cache(maxsize=2048)
+def unstyled(character: str) -> str:
+    """The plain letters or digits that a styled one stands for."""
+    code = ord(character)
+    if 0x1F150 <= code <= 0x1F169:
+        return chr(code - 0x1F150 + 65)
+    if 0x1F170 <= code <= 0x1F189:
+        return chr(code - 0x1F170 + 65)
+    plain = unicodedata.normalize("NFKC", character)
+    return plain.strip("()") or plain
+
+
+@lru_cache(maxsize=4096)
+def emoji_word(character: str) -> str:
+    """What an emoji says, in words."""
+    known = EMOJI_WORDS.get(character)
+    if known is not None:
+        return known
+    words = unicodedata.name(character, "symbol").lower().split()
+    return (
+        " ".join(w for w in words if w not in {"face", "with", "sign", "symbol", "black"}) or "face"
+    )

@@ -8,14 +8,11 @@ which reading of a disguised word is plausible.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from inference.disguises import (
     EMOJI,
-    EMOJI_WORDS,
     ENCLOSING,
     HIDDEN,
     LOOK_ALIKES,
@@ -24,9 +21,13 @@ from inference.disguises import (
     STYLED,
     TECHNICAL,
     USUAL,
+    emoji_word,
+    has_symbol,
+    is_symbol,
     read,
     segment,
     stem_of,
+    unstyled,
 )
 
 Pieces = list[tuple[str, int]]
@@ -47,9 +48,6 @@ _INVISIBLE = re.compile(
     f"|(?<=[A-Za-z])[{MARKS}]{{2,}}"
 )
 _SIGNS = re.compile(r"[^\w\s\x00-\x7f]+")
-_SYMBOLS = frozenset({"Sk", "Sm", "So", "Co", "Cn"})
-"""Categories that a tokenizer takes for parts of the words beside them; it knows few of them, and
-a word with an unknown part is an unknown word."""
 _STYLED_RUN = re.compile(f"[{STYLED}]+")
 _EMOJI_RUN = re.compile(f"([{EMOJI}])(?:\u200d?\\1)*\u200d?")
 
@@ -113,7 +111,7 @@ def _is_plain(text: str) -> bool:
     """Whether no pass would find anything, told quickly."""
     if _TOUCHED.search(text):
         return False
-    if not text.isascii() and (_TOUCHED_WIDE.search(text) or _has_symbols(text)):
+    if not text.isascii() and (_TOUCHED_WIDE.search(text) or has_symbol(text)):
         return False
     return len(text) <= LONGEST_WORD or not _LONG_WORD.search(text)
 
@@ -169,27 +167,7 @@ class _Work:
 
 
 def _unstyle(match: re.Match[str]) -> Pieces:
-    return [(plain, i) for i, c in enumerate(match[0]) for plain in _unstyled(c)]
-
-
-@lru_cache(maxsize=2048)
-def _unstyled(character: str) -> str:
-    code = ord(character)
-    if 0x1F150 <= code <= 0x1F169:
-        return chr(code - 0x1F150 + 65)
-    if 0x1F170 <= code <= 0x1F189:
-        return chr(code - 0x1F170 + 65)
-    plain = unicodedata.normalize("NFKC", character)
-    return plain.strip("()") or plain
-
-
-def _has_symbols(text: str) -> bool:
-    return any(_is_symbol(character) for signs in _SIGNS.findall(text) for character in signs)
-
-
-@lru_cache(maxsize=2048)
-def _is_symbol(character: str) -> bool:
-    return unicodedata.category(character) in _SYMBOLS
+    return [(plain, i) for i, c in enumerate(match[0]) for plain in unstyled(c)]
 
 
 def _part(match: re.Match[str]) -> Pieces | None:
@@ -197,23 +175,12 @@ def _part(match: re.Match[str]) -> Pieces | None:
     start, end = match.span()
     before, after = match.string[start - 1 : start], match.string[end : end + 1]
     usual = "" if before.isalpha() and after.isalpha() else USUAL
-    pieces = [(" " if _is_symbol(c) and c not in usual else c, i) for i, c in enumerate(match[0])]
+    pieces = [(" " if is_symbol(c) and c not in usual else c, i) for i, c in enumerate(match[0])]
     return pieces if any(c == " " for c, _ in pieces) else None
 
 
 def _name_emoji(match: re.Match[str]) -> Pieces:
-    return [(c, 0) for c in f" {_emoji_word(match[1])} "]
-
-
-@lru_cache(maxsize=4096)
-def _emoji_word(character: str) -> str:
-    known = EMOJI_WORDS.get(character)
-    if known is not None:
-        return known
-    words = unicodedata.name(character, "symbol").lower().split()
-    return (
-        " ".join(w for w in words if w not in {"face", "with", "sign", "symbol", "black"}) or "face"
-    )
+    return [(c, 0) for c in f" {emoji_word(match[1])} "]
 
 
 def _join(match: re.Match[str]) -> Pieces | None:

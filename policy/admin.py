@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from policy import reviews_db
 from policy.models import PolicyRecord, ReviewRecord, RuleRecord, VerdictRecord
 from policy.policy import Action
+from policy.verdict_lists_db import PRIVATE, LatestPages, PlaceFilter, SiteFilter, StreamFilter
 from policy.whys import Piece, labels_of, pieces
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ else:  # At run time Django's classes take no parameter.
     PolicyBase = VerdictBase = ReviewBase = admin.ModelAdmin
 
 
-PRIVATE = "private"
-"""Where a text was said that was no message."""
 LEFT = "left as they are: what was said in private is neither published nor removed."
 
 
@@ -95,32 +94,12 @@ class ReviewInline(ReadOnly, ReviewInlineBase):
     readonly_fields = fields
 
 
-class PlaceFilter(admin.SimpleListFilter):
-    """Messages of streams, or what was said in private."""
-
-    title = "place"
-    parameter_name = "place"
-
-    def lookups(
-        self, request: HttpRequest, model_admin: "admin.ModelAdmin[VerdictRecord]"
-    ) -> list[tuple[str, str]]:
-        """The two there are."""
-        return [("streams", "in streams"), (PRIVATE, "in private")]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[VerdictRecord]
-    ) -> QuerySet[VerdictRecord]:
-        """Those of the place chosen; any other word is no choice."""
-        if self.value() == PRIVATE:
-            return queryset.filter(stream="")
-        return queryset.exclude(stream="") if self.value() == "streams" else queryset
-
-
 @admin.register(VerdictRecord)
 class VerdictAdmin(ReadOnly, VerdictBase):
     list_display = ("said", "decision", "author", "place", "when", "by")
     list_display_links = ("said",)
-    list_filter = ("action", "by", PlaceFilter, "site", "stream")
+    list_filter = ("action", "by", PlaceFilter, SiteFilter, StreamFilter)
+    paginator = LatestPages
     search_fields = ("=id", "text", "author_id", "author_name")
     show_full_result_count = False
     list_per_page = 50

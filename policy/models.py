@@ -64,7 +64,7 @@ class RuleRecord(models.Model):
 
     def clean(self) -> None:
         """Raises ValidationError for a label that can never be scored."""
-        if wrong := doubt(self.plugin, self.label):
+        if wrong := doubt(self.plugin, self.label, settings.RTAI_PLUGINS):
             raise ValidationError({"label": wrong})
 
 

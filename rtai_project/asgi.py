@@ -12,7 +12,7 @@ http_application = get_asgi_application()
 from api.asgi import EventPaths  # noqa: E402
 from api.completions_http import OpenAIPaths  # noqa: E402
 from rtai_project.celery import app as celery_app  # noqa: E402
-from rtai_project.tls import ForwardedScheme  # noqa: E402
+from rtai_project.middleware import ForwardedScheme  # noqa: E402
 from streams.routing import websocket_application  # noqa: E402
 
 __all__ = ["application", "celery_app"]

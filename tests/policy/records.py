@@ -1,15 +1,18 @@
 """Rows with defaults."""
 
+import itertools
 from datetime import UTC, datetime
 
 from policy.models import VerdictRecord
 
+_numbers = itertools.count()
 
-def a_held_record(text: str = "Hm.", stream: str = "lobby", id: str = "0" * 32) -> VerdictRecord:
+
+def a_held_record(text: str = "Hm.", stream: str = "lobby", id: str = "") -> VerdictRecord:
     """A message of the demo site that waits for a moderator; no stream: a private question."""
     now = datetime.now(UTC)
     return VerdictRecord.objects.create(
-        id=id,
+        id=id or f"{next(_numbers):032x}",
         site="demo",
         stream=stream,
         author_id="user-1",

@@ -5,8 +5,11 @@ import json
 import pytest
 import redis
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
+from policy import verdict_lists_db
 from policy.models import ReviewRecord, VerdictRecord
 from policy.records_db import RecordWriter
 from streams import keys
@@ -72,6 +75,37 @@ def test_what_was_said_in_private_is_shown_and_left_as_it_is(
     assert "1 left as they are" in said
     assert valkey.keys("*") == []
     assert not ReviewRecord.objects.exists()
+
+
+def test_the_list_is_narrowed_down_by_site_and_stream_without_reading_it_all(
+    held: VerdictRecord,
+) -> None:
+    for site, stream in (("demo", "lobby"), ("demo", "news"), ("shop", "till"), ("shop", "")):
+        row = a_held_record(f"Said in {site}, {stream or 'private'}.")
+        VerdictRecord.objects.filter(pk=row.pk).update(site=site, stream=stream)
+    moderator = a_person("view_verdictrecord")
+    with CaptureQueriesContext(connection) as asked:
+        everything = moderator.get(PAGE).content.decode()
+    page = moderator.get(PAGE, {"site": "demo", "stream": "news"}).content.decode()
+
+    assert not [each for each in asked.captured_queries if "DISTINCT" in each["sql"]]
+    assert "?site=demo" in everything
+    assert "?site=shop" in everything
+    assert "stream=till" not in everything
+    assert "Said in demo, news." in page
+    assert "Said in demo, lobby." not in page
+    assert "stream=till" not in page
+
+
+def test_only_the_latest_rows_are_counted(
+    held: VerdictRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        a_held_record(f"Number {number}.")
+    monkeypatch.setattr(verdict_lists_db, "COUNTED", 2)
+    page = a_person("view_verdictrecord").get(PAGE).content.decode()
+
+    assert "2 verdicts" in page
 
 
 def test_who_may_only_look_decides_nothing(valkey: redis.Redis, held: VerdictRecord) -> None:

@@ -138,7 +138,8 @@ def check_plugins() -> str:
 def check_policies() -> str:
     """Every rule looks at a label that its plugin has."""
     rules = RuleRecord.objects.filter(enabled=True).select_related("policy")
-    told = [(rule, doubt(rule.plugin, rule.label)) for rule in rules]
+    paths = settings.RTAI_PLUGINS
+    told = [(rule, doubt(rule.plugin, rule.label, paths)) for rule in rules]
     if wrong := [f"{rule.policy}, rule {rule.name}: {said}" for rule, said in told if said]:
         raise Problem("; ".join(wrong))
     return f"{len(rules)} rules"

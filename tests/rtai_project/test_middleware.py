@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core.asgi import get_asgi_application
 from django.http import SimpleCookie
 
-from rtai_project.tls import ForwardedScheme
+from rtai_project.middleware import ForwardedScheme
 
 HOST = "chat.example.org"
 HTTPS = (b"x-forwarded-proto", b"https")
