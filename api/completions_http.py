@@ -16,14 +16,8 @@ from api.completions import Completion, Wanted
 from generation.assistants_db import assistants
 from generation.generations import FinishReason, Usage
 from inference import metrics_prometheus as metrics
-from inference.errors import (
-    ModelUnavailable,
-    NotFound,
-    RtaiError,
-    TooLarge,
-    Unauthorized,
-)
-from streams import doors, lifespan
+from inference.errors import NotFound, RtaiError, Unauthorized
+from streams import answers, doors, lifespan
 from streams.clients import Client, service
 from streams.generate_frames import Cancel, Generate
 from streams.outbox import Outbox
@@ -156,6 +150,7 @@ class Asking:
         self._gateway = gateway
         self._completion = Completion("", "", 0)
         self._text = ""
+        self._last: Mapping[str, Any] | None = None
         self._over = asyncio.Event()
 
     async def serve(self) -> None:
@@ -171,6 +166,8 @@ class Asking:
             if not self._over.is_set():
                 await self._cancel()
             await self.outbox.drained()
+            if self._last is not None and not gone.done():
+                await self._end(self._last)
         finally:
             gone.cancel()
             over.cancel()
@@ -188,7 +185,8 @@ class Asking:
             await self._take(json.loads(frame))
 
     async def _take(self, frame: Mapping[str, Any]) -> None:
-        """Puts one frame into OpenAI's words."""
+        """Puts one frame into OpenAI's words; the last one is left to `serve`, a task that may
+        read what else is known of the end."""
         kind, streams = frame["type"], self._wanted.streams
         if kind == "start":
             usage = self._wanted.usage_at_end
@@ -201,7 +199,7 @@ class Asking:
         elif kind == "token":
             self._text += frame["text"]
         elif kind in ("done", "error") and not self._over.is_set():
-            await self._end(frame)
+            self._last = frame
             self._over.set()
 
     async def _end(self, frame: Mapping[str, Any]) -> None:
@@ -225,9 +223,8 @@ class Asking:
     async def _why(self, frame: Mapping[str, Any]) -> RtaiError:
         """The error that interrupted the answer."""
         snapshot = await self._gateway.generations.read(frame["id"])
-        if snapshot is not None and snapshot.code == TooLarge.code:
-            return TooLarge(snapshot.detail)
-        return ModelUnavailable((snapshot and snapshot.detail) or "The answer was interrupted.")
+        code, detail = (snapshot.code, snapshot.detail) if snapshot else ("", "")
+        return answers.error(code, detail or "The answer was interrupted.")
 
     def _stop(self) -> None:
         self._over.set()

@@ -136,7 +136,7 @@ class Answer:
         for cursor in self.cursors.values():
             cursor.advance()
             if code and reason is FinishReason.INTERRUPTED and not cursor.told:
-                cursor.outbox.put(replies.error(_error(code, detail), cursor.ref, self.id))
+                cursor.outbox.put(replies.error(error(code, detail), cursor.ref, self.id))
                 self.sent("error", 1)
             else:
                 cursor.outbox.put(replies.done(cursor.ref, self.id, reason, usage))
@@ -165,7 +165,7 @@ class Answer:
         return self._piece[2]
 
 
-def _error(code: str, detail: str) -> RtaiError:
+def error(code: str, detail: str) -> RtaiError:
     """The error that a worker met, by its code."""
     kinds = (each for each in RtaiError.__subclasses__() if each.code == code)
     return next(kinds, ModelUnavailable)(detail)

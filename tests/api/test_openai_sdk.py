@@ -168,16 +168,40 @@ async def test_a_prompt_blocked_before_the_model_began_is_told_alike(office: Off
     assert reasons[-1] == "content_filter"
 
 
-async def test_an_answer_that_failed_before_it_began_is_an_error(office: Office) -> None:
-    office.write = lambda id: office.talk.worker.finish(
-        id, FinishReason.INTERRUPTED, "model_unavailable", "The upstream is away."
-    )
+async def refused(office: Office, *, stream: bool = False) -> openai.APIStatusError:
+    """What the SDK makes of an answer that fails before anything of it was sent."""
     async with office.client() as client:
-        with pytest.raises(openai.InternalServerError) as caught:
-            await client.chat.completions.create(model="chat-mini", messages=HI)
+        with pytest.raises(openai.APIStatusError, match="It went away") as caught:
+            await client.chat.completions.create(model="chat-mini", messages=HI, stream=stream)
+    return caught.value
 
-    assert caught.value.status_code == 503
-    assert "The upstream is away." in str(caught.value)
+
+@pytest.mark.parametrize(
+    ("code", "status", "named"),
+    [
+        ("too_large", 400, "context_length_exceeded"),
+        ("overloaded", 503, "overloaded"),
+        ("deadline_exceeded", 504, "timeout"),
+        ("model_unavailable", 503, "model_unavailable"),
+        ("internal", 503, "model_unavailable"),
+    ],
+)
+async def test_an_answer_that_failed_says_why_by_its_status(
+    office: Office, code: str, status: int, named: str
+) -> None:
+    def fail(id: str) -> None:
+        office.talk.worker.finish(id, FinishReason.INTERRUPTED, code, "It went away.")
+
+    def begin_and_fail(id: str) -> None:
+        office.talk.worker.start(id)
+        fail(id)
+
+    office.write = fail
+    found = [await refused(office), await refused(office, stream=True)]
+    office.write = begin_and_fail
+    found.append(await refused(office))
+
+    assert [(each.status_code, each.code) for each in found] == [(status, named)] * 3
 
 
 async def test_an_answer_that_failed_in_the_middle_ends_with_an_error(office: Office) -> None:
@@ -194,15 +218,17 @@ async def test_an_answer_that_failed_in_the_middle_ends_with_an_error(office: Of
                 pass
 
 
-async def test_a_prompt_that_is_too_long_is_told_as_openai_does(office: Office) -> None:
-    office.write = lambda id: office.talk.worker.finish(
-        id, FinishReason.INTERRUPTED, "too_large", "Too many tokens."
-    )
+async def test_an_answer_whose_end_cannot_be_read_is_an_error(office: Office) -> None:
+    def fail(id: str) -> None:
+        office.talk.worker.finish(id, FinishReason.INTERRUPTED, "too_large", "Too long.")
+        office.talk.generations.away = True
+
+    office.write = fail
     async with office.client() as client:
-        with pytest.raises(openai.BadRequestError) as caught:
+        with pytest.raises(openai.InternalServerError) as caught:
             await client.chat.completions.create(model="chat-mini", messages=HI)
 
-    assert caught.value.code == "context_length_exceeded"
+    assert (caught.value.status_code, caught.value.code) == (503, "overloaded")
 
 
 @pytest.mark.parametrize(

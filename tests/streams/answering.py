@@ -47,6 +47,8 @@ class FakeGenerations:
     async def read(self, id: str) -> Snapshot | None:
         self._check()
         self.reads += 1
+        async with asyncio.timeout(1):  # As the client of Redis: only a task may ask.
+            await asyncio.sleep(0)
         return self.stored.get(id)
 
     async def running(self, site: str, stream: str) -> Sequence[Snapshot]:
