@@ -15,9 +15,9 @@ from generation.pieces import Gathered, Pieces
 from generation.store import Work
 from inference.batching import BYTES_PER_TOKEN
 from inference.errors import Overloaded, RtaiError
-from inference.generator import Ended, Generator
+from inference.generator import Ended, Finish, Generator
 from policy.messages import Verdict
-from policy.policy import Decision
+from policy.policy import FILTER_RULE
 
 SENTENCE_ENDS = frozenset(".!?…。！？।\n")
 JUDGE_TOKENS = 40
@@ -119,7 +119,7 @@ class Answer:
     def _written(self) -> Ending:
         if verdict := self._ports.judge.prompt(self._generation):
             self._note(verdict)
-            return _blocked("question", verdict.decision)
+            return _blocked("question", *verdict.decision.causes)
         generator = self._ports.generator(self._generation.model)
         if not patiently(lambda: self._ports.work.start(self._generation)):
             return self._stopped()
@@ -138,16 +138,26 @@ class Answer:
         self._all_tokens += tokens
         # Half a surrogate pair may come from an upstream's JSON, and cannot be stored.
         text = gathered.text.encode("utf-8", "replace").decode()
-        whole = isinstance(gathered.end, Ended)
-        if ending := self._grow(text, whole=whole):
-            return ending
         if isinstance(gathered.end, Ended):
-            end = gathered.end
-            self._usage = Usage(end.prompt_tokens, end.completion_tokens)
-            return Ending(FinishReason(end.finish.value))
+            return self._end(text, gathered.end)
+        if ending := self._grow(text, whole=False):
+            return ending
         if gathered.end is not None:
             raise gathered.end
         return Ending(FinishReason.LENGTH) if len(self._text) > MAX_CHARACTERS else None
+
+    def _end(self, text: str, end: Ended) -> Ending:
+        """Grows by the last text, unless the model's own filter takes all of it back."""
+        self._usage = Usage(end.prompt_tokens, end.completion_tokens)
+        if end.finish is Finish.BLOCKED:
+            return self._filtered(self._text + text)
+        return self._grow(text, whole=True) or Ending(FinishReason(end.finish.value))
+
+    def _filtered(self, text: str) -> Ending:
+        """The end of an answer that the model's own filter stopped."""
+        if text:
+            self._verdict = self._ports.judge.filtered(self._generation, text)
+        return _blocked("answer", FILTER_RULE)
 
     def _grow(self, text: str, *, whole: bool) -> Ending | None:
         """Shows more of the answer, after it was judged where that is due."""
@@ -159,7 +169,7 @@ class Answer:
             if whole or not verdict.action.publishes:
                 self._verdict = verdict
             if not verdict.action.publishes:
-                return _blocked("answer", verdict.decision)
+                return _blocked("answer", *verdict.decision.causes)
             self._judged, self._tokens = len(grown), 0
         self._text = grown
         return self._tell()
@@ -203,7 +213,7 @@ class Answer:
             patiently(lambda: self._ports.speak(verdict, self._told > 0))
         elif not verdict.action.publishes:
             self._note(verdict)
-        return ending if verdict.action.publishes else _blocked("answer", verdict.decision)
+        return ending if verdict.action.publishes else _blocked("answer", *verdict.decision.causes)
 
     def _note(self, verdict: Verdict) -> None:
         """Writes down what was stopped, where no message tells of it."""
@@ -234,6 +244,5 @@ def patiently(call: Callable[[], T]) -> T:
             time.sleep(PAUSE_S)
 
 
-def _blocked(what: str, decision: Decision) -> Ending:
-    detail = f"The {what} was stopped by: {', '.join(decision.causes)}."
-    return Ending(FinishReason.BLOCKED, detail=detail)
+def _blocked(what: str, *causes: str) -> Ending:
+    return Ending(FinishReason.BLOCKED, detail=f"The {what} was stopped by: {', '.join(causes)}.")

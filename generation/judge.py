@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from generation.generations import Generation
 from inference.types import Scores
 from policy.judging import NO_SCORES, Clock, PolicyBook, Scorer
 from policy.messages import Message, Verdict
-from policy.policy import Decision, decide, fail
+from policy.policy import Decision, decide, fail, filtered
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,11 @@ class Judge:
         message = _message(generation, text, self._clock())
         [verdict] = self._verdicts(generation, [(message, judged)])
         return verdict
+
+    def filtered(self, generation: Generation, text: str) -> Verdict:
+        """The verdict on an answer that the model's own filter stopped: it never publishes."""
+        verdict = self.answer(generation, text, text)
+        return replace(verdict, decision=filtered(verdict.decision))
 
     def _verdicts(
         self, generation: Generation, said: Sequence[tuple[Message, str]]

@@ -1,7 +1,7 @@
 """From scores to a decision: rules with thresholds, the strictest action wins."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from inference.types import Scores
@@ -28,6 +28,8 @@ class Action(StrEnum):
 
 FAIL_RULE = "undecided"
 """The rule named in the reasons when a policy's fail mode decided, because no scores came."""
+FILTER_RULE = "model_filter"
+"""The rule named in the reasons when the filter of a model's own server stopped its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,12 @@ def fail(policy: Policy) -> Decision:
     return Decision(
         policy.fail_mode, (Reason(rule=FAIL_RULE, action=policy.fail_mode),), _label(policy)
     )
+
+
+def filtered(decision: Decision) -> Decision:
+    """What becomes of a decision where the model's own filter stopped the answer."""
+    reason = Reason(rule=FILTER_RULE, action=Action.BLOCK)
+    return replace(decision, action=Action.BLOCK, reasons=(reason, *decision.reasons))
 
 
 def _score(scores: Scores, rule: Rule) -> float | None:

@@ -7,10 +7,10 @@ from django.conf import settings
 from generation import keys as generation_keys
 from generation.generations import Generation
 from generation.generations_redis import RedisGenerations
-from inference.generator import Role, Turn
+from inference.generator import Ended, Finish, Role, Turn
 from policy import keys
 from policy.models import VerdictRecord
-from policy.policy import Action, Policy, Rule
+from policy.policy import FILTER_RULE, Action, Policy, Rule
 from policy.records_db import RecordWriter
 from tests.generation.answers import NOW_MS, a_generation, a_visitor
 from tests.generation.scripted import BAD, Book, Step, Worker
@@ -74,6 +74,18 @@ def test_a_private_answer_that_is_stopped_is_a_record_of_the_assistant(
     row = VerdictRecord.objects.get()
     assert (row.id, row.stream, row.author_kind) == (generation.id, "", "assistant")
     assert (row.text, row.action) == (f"I will {BAD} him.", "block")
+
+
+def test_a_private_answer_that_the_models_own_filter_stopped_is_a_record_that_says_so(
+    valkey: redis.Redis,
+) -> None:
+    generation = written(valkey, "Some text", Ended(Finish.BLOCKED, 5, 1))
+
+    assert finish(valkey, generation) == "blocked"
+    row = VerdictRecord.objects.get()
+    assert (row.text, row.action, row.by) == ("Some text", "block", "policy")
+    assert row.reasons == [{"rule": FILTER_RULE}]
+    assert row.scores == {"moderation": {"threat": 0.1}}
 
 
 def test_an_answer_in_a_stream_is_one_record_with_its_stream(valkey: redis.Redis) -> None:

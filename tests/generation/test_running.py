@@ -15,7 +15,7 @@ from inference.errors import ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Ended, Finish, Role, Turn
 from policy import keys as policy_keys
 from policy.keys import stream_group
-from policy.policy import Action, Policy, Rule
+from policy.policy import FILTER_RULE, Action, Policy, Rule
 from streams import keys as stream_keys
 from tests.generation.answers import a_generation, a_visitor
 from tests.generation.conftest import Ear
@@ -291,6 +291,45 @@ async def test_an_answer_blocked_before_anybody_saw_it_leaves_no_frame(
     _, found = await answered(valkey, generations, f"{BAD}!", stream="lobby")
 
     assert found.finish is FinishReason.BLOCKED
+    assert history(valkey) == []
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+
+
+async def test_an_answer_that_the_models_own_filter_stopped_is_taken_back_from_its_stream(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "Some", hold, " text", Ended(Finish.BLOCKED, 5, 2))
+    generation = await ask(generations, stream="lobby", remember=True)
+    ear.listen(stream_group("demo", "lobby"))
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "Some")
+    hold.set()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.text, found.usage) == (FinishReason.BLOCKED, "", Usage(5, 2))
+    assert found.detail == f"The answer was stopped by: {FILTER_RULE}."
+    (frame,) = history(valkey)
+    assert (frame["type"], frame["id"], frame["by"]) == ("removed", generation.id, "policy")
+    assert [each["type"] for each in ear.hear()][-2:] == ["stream.frame", "generation.done"]
+    (verdict,) = worker.spoken
+    assert (verdict.message.text, verdict.action) == ("Some text", Action.BLOCK)
+    assert verdict.scores.by_plugin
+    assert not valkey.exists(keys.conversation("demo", "user-1"))
+
+
+@pytest.mark.parametrize("stream", [None, "lobby"])
+async def test_what_the_models_own_filter_stops_at_once_is_never_told(
+    valkey: redis.Redis, generations: RedisGenerations, stream: str | None
+) -> None:
+    for script in (["Some text."], []):
+        _, found = await answered(
+            valkey, generations, *script, Ended(Finish.BLOCKED, 5, 1), stream=stream
+        )
+
+        assert (found.finish, found.text) == (FinishReason.BLOCKED, "")
+        assert found.detail == f"The answer was stopped by: {FILTER_RULE}."
     assert history(valkey) == []
     assert valkey.xlen(policy_keys.OUTBOX) == 1
 
