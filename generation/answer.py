@@ -89,14 +89,8 @@ class Answer:
     def write(self) -> Ending:
         """Writes it, and publishes it where it belongs to a stream; raises Lost."""
         try:
-            return self._published(self._written())
-        except RtaiError as error:
-            return Ending(FinishReason.INTERRUPTED, error.code, error.detail)
-        except Lost:
-            raise
-        except Exception:
-            logger.exception("A generation failed")
-            return Ending(FinishReason.INTERRUPTED, RtaiError.code, "The worker failed.")
+            ending = _ending_of(self._written)
+            return _ending_of(lambda: self._published(ending))
         finally:
             self._stop.cancellation.cancel()
 
@@ -198,22 +192,32 @@ class Answer:
         return CANCELLED
 
     def _published(self, ending: Ending) -> Ending:
-        """Makes the answer a message of its stream before its end is told."""
-        if ending.reason is FinishReason.INTERRUPTED:
-            return ending
+        """Makes the answer a message of its stream before its end is told.
+
+        One that was interrupted is no message: it keeps what was shown, if that may be shown.
+        """
         if ending.reason is not FinishReason.BLOCKED:
             self._text = self._text[: self._told]
-            if self._verdict is None or self._verdict.message.text != self._text:
-                self._verdict = self._judge_all() if self._text else None
-        if self._verdict is None:
-            return ending
+            self._verdict = self._last_verdict(ending)
         verdict = self._verdict
+        if verdict is None:
+            return ending
+        if verdict.action.publishes and ending.reason is FinishReason.INTERRUPTED:
+            return ending
         if self._generation.stream is not None:
             self._still_ours()
             patiently(lambda: self._ports.speak(verdict, self._told > 0))
         elif not verdict.action.publishes:
             self._note(verdict)
         return ending if verdict.action.publishes else _blocked("answer", *verdict.decision.causes)
+
+    def _last_verdict(self, ending: Ending) -> Verdict | None:
+        """The verdict on all that was told; None where there is nothing to judge."""
+        if self._verdict is not None and self._verdict.message.text == self._text:
+            return self._verdict
+        if ending.reason is FinishReason.INTERRUPTED and self._told <= self._judged:
+            return None
+        return self._judge_all() if self._text else None
 
     def _note(self, verdict: Verdict) -> None:
         """Writes down what was stopped, where no message tells of it."""
@@ -230,6 +234,19 @@ class Answer:
 
     def _waited_s(self) -> float:
         return max(0, self._ports.now_ms() - self._generation.accepted_ms) / 1000
+
+
+def _ending_of(step: Callable[[], Ending]) -> Ending:
+    """How a step ends, or what interrupts it; raises Lost."""
+    try:
+        return step()
+    except RtaiError as error:
+        return Ending(FinishReason.INTERRUPTED, error.code, error.detail)
+    except Lost:
+        raise
+    except Exception:
+        logger.exception("A generation failed")
+        return Ending(FinishReason.INTERRUPTED, RtaiError.code, "The worker failed.")
 
 
 def patiently(call: Callable[[], T]) -> T:

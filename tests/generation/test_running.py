@@ -507,6 +507,43 @@ async def test_a_worker_that_shuts_down_interrupts_what_is_left(
     assert (await read(generations, waiting)).status is Status.WAITING
 
 
+@pytest.mark.parametrize("stream", [None, "lobby"])
+@pytest.mark.parametrize("drains", [False, True])
+async def test_an_interrupted_answer_whose_unjudged_part_is_bad_is_blocked(
+    valkey: redis.Redis, generations: RedisGenerations, stream: str | None, drains: bool
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, f"I will {BAD}", hold, ModelUnavailable("It broke off."))
+    generation = await ask(generations, stream=stream)
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, f"I will {BAD}")
+
+    if drains:
+        worker.leases.drain()
+    else:
+        hold.set()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.text, found.code) == (FinishReason.BLOCKED, "", "")
+    assert found.detail == "The answer was stopped by: threats."
+    assert [each["type"] for each in history(valkey)] == (["removed"] if stream else [])
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+
+
+async def test_an_interrupted_answer_is_judged_again_only_where_some_of_it_was_not(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    for script in (["One."], ["One", " two"]):
+        worker, found = await answered(
+            valkey, generations, *script, ModelUnavailable("It broke off."), judged=0
+        )
+
+        assert (found.finish, found.text) == (FinishReason.INTERRUPTED, "".join(script))
+        assert worker.ears.judged == ["".join(script)]
+    assert valkey.xlen(policy_keys.OUTBOX) == 0
+
+
 async def test_a_worker_that_is_done_takes_what_waits(
     valkey: redis.Redis, generations: RedisGenerations
 ) -> None:
