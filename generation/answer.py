@@ -78,6 +78,7 @@ class Answer:
         self._ports = ports
         self._stop = stop
         self._generator: Generator | None = None
+        self._begun = False
         self._text = ""
         self._told = 0
         self._judged = 0
@@ -115,14 +116,22 @@ class Answer:
             self._note(verdict)
             return _blocked("question", *verdict.decision.causes)
         generator = self._ports.generator(self._generation.model)
-        if not patiently(lambda: self._ports.work.start(self._generation)):
-            return self._stopped()
+        if ending := self._must_stop():
+            return ending
         self._generator = generator
         watcher, cancellation = self._ports.watcher, self._stop.cancellation
         for gathered in Pieces(generator, self._generation, cancellation, watcher):
-            if ending := self._stop.ending or self._take(gathered):
+            if ending := self._stop.ending or self._begin(gathered) or self._take(gathered):
                 return ending
         return self._stopped()
+
+    def _begin(self, gathered: Gathered) -> Ending | None:
+        """Announces the answer, once, unless the model refuses to write it."""
+        refuses = isinstance(gathered.end, Exception) and not gathered.text
+        if self._begun or refuses:
+            return None
+        self._begun = patiently(lambda: self._ports.work.start(self._generation))
+        return None if self._begun else self._stopped()
 
     def _take(self, gathered: Gathered) -> Ending | None:
         """Grows by what was gathered; what it ends with, if it does."""
@@ -184,10 +193,19 @@ class Answer:
 
     def _stopped(self) -> Ending:
         """Why it must stop; raises Lost if it is not ours any more."""
+        if ending := self._must_stop():
+            return ending
+        raise Lost
+
+    def _must_stop(self) -> Ending | None:
+        """Why it must stop, None if it may go on; raises Lost if it is not ours any more."""
         if ending := self._stop.ending:
             return ending
         id = self._generation.id
-        if not patiently(lambda: self._ports.work.stopped([id])).get(id, False):
+        told = patiently(lambda: self._ports.work.stopped([id]))
+        if id not in told:
+            return None
+        if not told[id]:
             raise Lost
         return CANCELLED
 

@@ -13,6 +13,8 @@ from inference.generator import Cancellation, Ended, Generator, Piece, Prompt
 
 WINDOW_S = 0.04
 """So long at most pieces are joined."""
+REFUSAL_S = 2.0
+"""A model that says nothing for so long at first has begun to think: it refuses sooner."""
 STALL_S = 180.0
 """A model that says nothing for so long has failed; backends have shorter timeouts of their own."""
 
@@ -42,7 +44,8 @@ class Pieces:
     """Runs a generator in a thread of its own, so that time passes whatever it does.
 
     Iterating gives what is to be shown next, and ends after the first Gathered with an `end`, or
-    when the cancellation is called.
+    when the cancellation is called. The first one comes with the model's first word, or without
+    any text where that takes long.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class Pieces:
         self._watcher = watcher
         self._model = generation.model
         self._clock = clock
+        self._thinks = False
+        """Whether the model has begun, as far as one can tell."""
         self._inbox: SimpleQueue[Piece | Ended | Exception | None] = SimpleQueue()
 
     def __iter__(self) -> Iterator[Gathered]:
@@ -79,7 +84,8 @@ class Pieces:
             try:
                 item = self._inbox.get(timeout=self._patience(until, bool(texts)))
             except Empty:
-                if texts:
+                if texts or not self._thinks:
+                    self._thinks = True
                     return Gathered("".join(texts), len(texts))
                 return Gathered("", 0, ModelUnavailable(f"No word for {STALL_S:.0f} s."))
             if not isinstance(item, Piece):
@@ -88,7 +94,9 @@ class Pieces:
             texts.append(item.text)
 
     def _patience(self, until: float, has_some: bool) -> float:
-        return max(0.0, until - self._clock()) if has_some else STALL_S
+        if has_some:
+            return max(0.0, until - self._clock())
+        return STALL_S if self._thinks else REFUSAL_S
 
     def _pump(self) -> None:
         before, told = self._clock(), self._watcher.first

@@ -2,17 +2,19 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import redis
 
-from generation import keys
+from generation import keys, pieces
 from generation.answer import CONTEXT
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import RedisGenerations
 from inference.errors import ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Ended, Finish, Role, Turn
+from inference.types import Scores
 from policy import keys as policy_keys
 from policy.keys import stream_group
 from policy.policy import FILTER_RULE, Action, Policy, Rule
@@ -426,6 +428,63 @@ async def test_a_model_that_fails_interrupts_the_answer(
     assert "a bug" not in found.detail
     assert worker.spoken == []
     assert (await generations.admit(a_generation(ref="r1"), a_visitor())).fresh
+
+
+@pytest.mark.parametrize("text", ["", "Half a"])
+async def test_only_a_model_that_refuses_before_its_first_word_is_not_announced(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear, text: str
+) -> None:
+    ear.listen(stream_group("demo", "lobby"))
+    script = [text] if text else []
+    await answered(valkey, generations, *script, TooLarge("Too long."), stream="lobby")
+
+    kinds = [each["type"] for each in ear.hear()]
+    assert kinds == ["generation.start", "generation.token"] * bool(text) + ["generation.done"]
+
+
+async def test_a_model_that_thinks_for_long_is_announced_before_its_first_word(
+    valkey: redis.Redis,
+    generations: RedisGenerations,
+    ear: Ear,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pieces, "REFUSAL_S", 0.01)
+    hold = threading.Event()
+    worker = Worker(valkey, hold, "Me")
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+    thread = worker.begin(generation.id)
+    status = keys.generation(generation.id)
+    until(lambda: valkey.hget(status, "status") == "running", what="its start")
+    assert [each["type"] for each in ear.hear()] == ["generation.start"]
+
+    hold.set()
+    thread.join(10)
+
+    assert [each["type"] for each in ear.hear()] == ["generation.token", "generation.done"]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+async def test_one_cancelled_or_lost_while_its_question_is_judged_never_reaches_the_model(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear, ours: bool
+) -> None:
+    worker = Worker(valkey, "Me")
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+    score = worker.ears.score
+
+    def stop_it_meanwhile(texts: Sequence[str]) -> list[Scores]:
+        change = ("cancelled", "1") if ours else ("worker", "another")
+        valkey.hset(keys.generation(generation.id), *change)
+        return score(texts)
+
+    worker.ears.score = stop_it_meanwhile  # type: ignore[method-assign]
+    worker.runner.run(generation.id)
+
+    assert worker.generator.prompts == []
+    found = await read(generations, generation)
+    assert found.finish is (FinishReason.CANCELLED if ours else None)
+    assert [each["type"] for each in ear.hear()] == ["generation.done"] * ours
 
 
 async def test_a_model_that_ends_without_a_word_is_a_failure(

@@ -14,9 +14,11 @@ from generation.generations import FinishReason, Generation, Usage
 from generation.generations_redis import RedisGenerations
 from generation.work_redis import RedisWork
 from inference import connection_redis
+from inference.errors import TooLarge
 from streams.hub import Hub
 from streams.hub_channels import ChannelBus
 from tests.generation.answers import Book
+from tests.generation.scripted import Worker
 from tests.streams.answering import Assistance
 from tests.streams.test_generating import QUESTION, kinds, said
 from tests.streams.test_sessions import Case, Visitor
@@ -158,6 +160,19 @@ async def test_what_was_cancelled_before_a_worker_took_it_ends_at_once(
     (done,) = await until(ann, is_over, got)
     assert (done["ref"], done["finish_reason"]) == ("r", "cancelled")
     assert worker.claim(gateways[0].assistance.dispatched[-1]) is None
+
+
+async def test_a_model_that_refuses_at_once_is_an_error_with_the_ref(
+    gateways: list[Gateway], valkey: redis.Redis
+) -> None:
+    ann = gateways[0].visitor(user="ann")
+    await ann.ask(type="subscribe", stream="lobby")
+    await ann.ask(type="generate", ref="r", messages=QUESTION, stream="lobby")
+    writer = Worker(valkey, TooLarge("The prompt has 9 tokens too many."))
+    await asyncio.to_thread(writer.runner.run, gateways[0].assistance.dispatched[-1])
+
+    (error,) = await until(ann, bool)
+    assert (error["type"], error["ref"], error["code"]) == ("error", "r", "too_large")
 
 
 async def test_one_gateway_joins_a_generation_once_and_leaves_it_at_its_end(
