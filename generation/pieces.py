@@ -15,8 +15,6 @@ WINDOW_S = 0.04
 """So long at most pieces are joined."""
 REFUSAL_S = 2.0
 """A model that says nothing for so long at first has begun to think: it refuses sooner."""
-STALL_S = 180.0
-"""A model that says nothing for so long has failed; backends have shorter timeouts of their own."""
 
 
 class Watcher(Protocol):
@@ -87,7 +85,8 @@ class Pieces:
                 if texts or not self._thinks:
                     self._thinks = True
                     return Gathered("".join(texts), len(texts))
-                return Gathered("", 0, ModelUnavailable(f"No word for {STALL_S:.0f} s."))
+                stall_s = self._generator.stall_s
+                return Gathered("", 0, ModelUnavailable(f"No word for {stall_s:.0f} s."))
             if not isinstance(item, Piece):
                 end = ModelUnavailable("The model ended without a word.") if item is None else item
                 return Gathered("".join(texts), len(texts), end)
@@ -96,7 +95,7 @@ class Pieces:
     def _patience(self, until: float, has_some: bool) -> float:
         if has_some:
             return max(0.0, until - self._clock())
-        return STALL_S if self._thinks else REFUSAL_S
+        return self._generator.stall_s if self._thinks else REFUSAL_S
 
     def _pump(self) -> None:
         before, told = self._clock(), self._watcher.first

@@ -66,6 +66,12 @@ class Upstream(Generator):
     def context_tokens(self) -> int:
         return self._settings.context_tokens
 
+    @property
+    def stall_s(self) -> float:
+        """Longer than its own timeouts in all attempts, which say better what went wrong."""
+        once_s = self._settings.connect_timeout_s + self._settings.token_timeout_s
+        return super().stall_s + ATTEMPTS * once_s
+
     def count_tokens(self, turns: Sequence[Turn]) -> int:
         return upstream_requests.estimate(turns)
 

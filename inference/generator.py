@@ -116,6 +116,11 @@ class Generator(ABC):
     def context_tokens(self) -> int:
         """Prompt and answer together have at most so many tokens."""
 
+    @property
+    def stall_s(self) -> float:
+        """One that says nothing for so many seconds has failed, whatever it still does."""
+        return 180.0
+
     @abstractmethod
     def count_tokens(self, turns: Sequence[Turn]) -> int:
         """Tokens of a prompt, as `usage` counts them; an estimate where the upstream counts."""
