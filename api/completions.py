@@ -5,7 +5,6 @@ answer and is not supported is refused; what does not is ignored.
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -169,7 +168,7 @@ def _number(given: Mapping[str, Any], name: str, most: float) -> float | None:
         return None
     value = given[name]
     fits = isinstance(value, int | float) and not isinstance(value, bool)
-    if not fits or not math.isfinite(value) or not 0 <= value <= most:
+    if not fits or not 0 <= value <= most:
         raise BadFrame(f"'{name}' must be a number from 0 to {most:g}.")
     return float(value)
 
