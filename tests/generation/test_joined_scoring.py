@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from generation.joined_scoring import JoinedScorer
+from inference.batching import MAX_TOKENS, work
 from inference.types import Scores
 from tests.product import until
 
@@ -26,6 +27,25 @@ class Slow:
         return [Scores({}, {"text": text}) for text in texts]
 
 
+class Gated:
+    """A scorer that waits where a batch begins with one of the given texts."""
+
+    def __init__(self, *texts: str) -> None:
+        self.gates = {text: threading.Event() for text in texts}
+        self.calls: list[Sequence[str]] = []
+
+    def score(self, texts: Sequence[str]) -> list[Scores]:
+        self.calls.append(list(texts))
+        if gate := self.gates.get(texts[0]):
+            assert gate.wait(10)
+        return [Scores({}, {}) for _ in texts]
+
+
+def wait_for(joined: JoinedScorer, count: int) -> None:
+    """Waits until so many texts wait."""
+    until(lambda: len(joined._waiting) == count)
+
+
 def test_what_comes_while_a_batch_runs_makes_the_next_one() -> None:
     slow, found = Slow(), dict[str, list[Scores]]()
     joined = JoinedScorer(slow)
@@ -38,7 +58,7 @@ def test_what_comes_while_a_batch_runs_makes_the_next_one() -> None:
     until(lambda: slow.batches)
     for thread in threads[1:]:
         thread.start()
-    until(lambda: len(joined._asked) == 3)
+    wait_for(joined, 6)
     slow.go_on.set()
     for thread in threads:
         thread.join(10)
@@ -58,3 +78,78 @@ def test_an_error_reaches_whoever_asked_and_the_next_may_succeed() -> None:
     slow.error = None
 
     assert joined.score(["a"]) == [Scores({}, {"text": "a"})]
+
+
+def test_many_long_texts_are_as_many_calls_so_that_none_takes_long() -> None:
+    slow = Slow()
+    joined = JoinedScorer(slow)
+    texts = [f"{number}" * 50_000 for number in range(10)]
+    asked = [["first"], *[[text] for text in texts], ["short"], ["w" * 4_000, "brief", "v" * 4_100]]
+    found = dict[int, list[Scores]]()
+
+    def ask(place: int) -> None:
+        found[place] = joined.score(asked[place])
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(asked))]
+    threads[0].start()
+    until(lambda: slow.batches)
+    for place, thread in enumerate(threads[1:], start=1):
+        before = len(joined._waiting)
+        thread.start()
+        wait_for(joined, before + len(asked[place]))
+    slow.go_on.set()
+    for thread in threads:
+        thread.join(10)
+
+    for batch in slow.batches:
+        assert len(batch) == 1 or sum(work(text) for text in batch) <= MAX_TOKENS
+    assert slow.batches[1:11] == [[text] for text in texts]
+    assert slow.batches[11:] == [["short", "w" * 4_000, "brief"], ["v" * 4_100]]
+    for place, mine in enumerate(asked):
+        assert [each.models["text"] for each in found[place]] == mine
+
+
+def test_who_has_all_scores_does_not_wait_for_what_others_asked_later() -> None:
+    gated = Gated("first", long := "l" * 50_000)
+    joined = JoinedScorer(gated)
+    first, early, later = (
+        threading.Thread(target=joined.score, args=(texts,))
+        for texts in (["first"], ["early"], [long, long])
+    )
+    first.start()
+    until(lambda: gated.calls)
+    early.start()
+    wait_for(joined, 1)
+    later.start()
+    wait_for(joined, 3)
+    gated.gates["first"].set()
+
+    early.join(10)
+
+    assert later.is_alive()
+    gated.gates[long].set()
+    later.join(10)
+    assert gated.calls == [["first"], ["early"], [long], [long]]
+
+
+def test_after_an_error_the_rest_of_what_was_asked_is_left_out() -> None:
+    slow = Slow()
+    slow.go_on.set()
+    slow.error = RuntimeError("broken")
+    joined = JoinedScorer(slow)
+
+    with pytest.raises(RuntimeError, match="broken"):
+        joined.score(["a" * 50_000, "b" * 50_000])
+
+    slow.error = None
+    assert joined.score(["c"]) == [Scores({}, {"text": "c"})]
+    assert slow.batches == [["a" * 50_000], ["c"]]
+
+
+def test_too_few_scores_are_an_error() -> None:
+    class Lazy:
+        def score(self, texts: Sequence[str]) -> list[Scores]:
+            return [Scores({}, {})]
+
+    with pytest.raises(RuntimeError, match="Nothing was scored"):
+        JoinedScorer(Lazy()).score(["a", "b"])
