@@ -1,7 +1,7 @@
 """Generations in Redis, as a gateway sees them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgpack
@@ -19,11 +19,18 @@ from generation.generations import (
 from generation.store import Admitted, Requester
 from inference import connection_redis
 from inference import metrics_prometheus as metrics
+from inference.batching import work
 from inference.errors import Overloaded
 from policy.keys import stream_group
 from policy.limits_redis import Bucket, limited
 
 MAX_WAITING = 256
+COUNTED = {
+    "generations": ("site", "stream", "user", "session", "address", "api_key"),
+    "work": ("site", "stream", "user", "address", "api_key"),
+    "tokens": ("site", "user", "api_key"),
+}
+"""By which scopes each resource is limited; see `streams.limits`, which is above this package."""
 FULL = "Too many generations wait for a worker."
 AWAY = "Generations are away for a moment."
 
@@ -79,10 +86,10 @@ class RedisGenerations:
         return cast(list[str], again)
 
     def _arguments(self, generation: Generation, requester: Requester) -> dict[str, Any]:
-        counted = list(_buckets(requester, generation.stream))
-        metered = [bucket for bucket in counted if bucket.name.endswith(".tokens")]
-        buckets = [bucket for bucket in counted if bucket not in metered]
-        active = [keys.active(_scope(bucket), bucket.subject) for bucket in buckets]
+        counted = _buckets(requester, generation.stream)
+        metered, judging = counted["tokens"], _judging(generation)
+        asked, judged = counted["generations"], counted["work"] if judging else []
+        active = [keys.active(_scope(bucket), bucket.subject) for bucket in asked]
         ref = keys.ref(generation.site, generation.owner.id, generation.ref)
         return {
             "id": generation.id,
@@ -96,8 +103,9 @@ class RedisGenerations:
             "attended": generation.on_disconnect is OnDisconnect.CANCEL,
             "ref_key": ref if generation.ref else "",
             "most": self._max_waiting,
-            "names": [bucket.name for bucket in buckets],
-            "buckets": [bucket.key for bucket in buckets],
+            "names": [bucket.name for bucket in (*asked, *judged)],
+            "buckets": [bucket.key for bucket in (*asked, *judged)],
+            "units": [1] * len(asked) + [judging] * len(judged),
             "active": active,
             "meter_names": [bucket.name for bucket in metered],
             "meters": [bucket.key for bucket in metered],
@@ -133,22 +141,29 @@ def _admitted(found: Sequence[Any]) -> Admitted:
     return Admitted(rest[0], outcome == "fresh")
 
 
-def _buckets(requester: Requester, stream: str | None) -> Iterator[Bucket]:
-    """Everything that a generation counts against."""
+def _buckets(requester: Requester, stream: str | None) -> Mapping[str, Sequence[Bucket]]:
+    """Everything that a generation counts against, by what is counted."""
     site = requester.site
-    user = requester.user and f"{site}:{requester.user}"
     subjects = {
-        "site.generations": site,
-        "stream.generations": f"{site}/{stream}" if stream is not None else "",
-        "user.generations": user,
-        "session.generations": requester.session,
-        "address.generations": requester.address and f"{site}:{requester.address}",
-        "api_key.generations": requester.api_key,
-        "site.tokens": site,
-        "user.tokens": user,
-        "api_key.tokens": requester.api_key,
+        "site": site,
+        "stream": f"{site}/{stream}" if stream is not None else "",
+        "user": requester.user and f"{site}:{requester.user}",
+        "session": requester.session,
+        "address": requester.address and f"{site}:{requester.address}",
+        "api_key": requester.api_key,
     }
-    return (Bucket(name, subject) for name, subject in subjects.items() if subject)
+    return {
+        resource: [
+            Bucket(f"{scope}.{resource}", subjects[scope]) for scope in scopes if subjects[scope]
+        ]
+        for resource, scopes in COUNTED.items()
+    }
+
+
+def _judging(generation: Generation) -> int:
+    """What judging the prompt costs, in tokens; nothing where a verdict allowed it before."""
+    asked = generation.turns[len(generation.turns) - generation.judged :]
+    return sum(work(turn.content) for turn in asked)
 
 
 def _scope(bucket: Bucket) -> str:

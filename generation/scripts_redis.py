@@ -86,11 +86,11 @@ if redis.call('ZCARD', WAITING) >= a.most then return {{'full'}} end
 local name, wait = indebted(LIMITS, a.meter_names, a.meters)
 if name then return {{'limited', name, wait}} end
 for i, encoded in ipairs(redis.call('HMGET', LIMITS, unpack(a.names))) do
-  local most = tonumber(encoded or '')
+  local most = a.active[i] and tonumber(encoded or '')
   local full = most and redis.call('SCARD', a.active[i]) >= most
   if full then return {{'limited', a.names[i], 1000}} end
 end
-name, wait = take(LIMITS, a.names, a.buckets)
+name, wait = take(LIMITS, a.names, a.buckets, a.units)
 if name then return {{'limited', name, wait}} end
 
 local fresh = {{'status', 'waiting', 'length', '0', 'since_ms', now_ms,

@@ -14,12 +14,12 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "accepts": ("process", "address"),
     "sockets": ("process", "address"),
 }
-"""Which scopes each resource is limited by. `work` counts what judging messages costs, in tokens
-(`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts. `tokens`
-counts those of prompts and answers when a generation ends; whoever is over the limit by then waits
-before the next. `accepts` and `sockets` count connections of any kind in one server process, before
-their first byte is looked at; `connections` and `open_connections` those of clients with a token,
-in all processes."""
+"""Which scopes each resource is limited by. `work` counts what judging messages and prompts costs,
+in tokens (`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts.
+`tokens` counts those of prompts and answers when a generation ends; whoever is over the limit by
+then waits before the next. `accepts` and `sockets` count connections of any kind in one server
+process, before their first byte is looked at; `connections` and `open_connections` those of clients
+with a token, in all processes."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {

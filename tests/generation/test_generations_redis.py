@@ -10,14 +10,18 @@ from redis.retry import Retry
 
 from generation import keys, scripts_redis
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
-from generation.generations_redis import RedisGenerations
+from generation.generations_redis import COUNTED, RedisGenerations
 from generation.store import Requester
 from generation.work_redis import RedisWork
 from inference.errors import Overloaded, RateLimited
+from inference.generator import Role, Turn
 from policy.keys import stream_group
 from policy.messages import Author
+from streams.admission_redis import RedisAdmission
+from streams.limits import SCOPES
 from tests.generation.answers import a_generation, a_visitor
 from tests.generation.conftest import Ear
+from tests.streams.people import a_client, a_message
 
 EVERYTHING = Requester("demo", "user-1", "session-1", "address-1", "key-1")
 USED = Usage(prompt_tokens=10, completion_tokens=5)
@@ -269,6 +273,63 @@ async def test_a_debt_of_tokens_is_paid_off_with_time(
     valkey.set(key, f"{level} {int(at) - 60_001}")
 
     assert (await generations.admit(a_generation(), a_visitor())).fresh
+
+
+@pytest.mark.parametrize("scope", SCOPES["work"])
+async def test_a_prompt_takes_what_judging_it_costs_in_each_scope(
+    generations: RedisGenerations, limit: Callable[[str, str], None], scope: str
+) -> None:
+    limit(f"{scope}.work", "6000:60000:12000")
+    huge = (Turn(Role.USER, "x" * 47_000),)  # 11,753 tokens: seconds of a worker's time
+    await generations.admit(a_generation(stream="lobby", turns=huge), EVERYTHING)
+
+    with pytest.raises(RateLimited, match=rf"{scope}\.work") as refused:
+        await generations.admit(a_generation(stream="lobby", turns=huge), EVERYTHING)
+
+    assert refused.value.retry_after_ms is not None
+    assert 114_000 < refused.value.retry_after_ms <= 115_060
+
+
+async def test_only_what_is_judged_of_a_prompt_takes_work(
+    generations: RedisGenerations, limit: Callable[[str, str], None]
+) -> None:
+    limit("user.work", "40:60000:40")
+    remembered = [Turn(Role.USER, "y" * 5_000), Turn(Role.ASSISTANT, "z" * 5_000)]
+    for _ in range(2):
+        await admitted(generations, turns=(*remembered, Turn(Role.USER, "Hi")))
+    await admitted(generations, turns=tuple(remembered), judged=0)
+
+    with pytest.raises(RateLimited, match=r"user\.work"):
+        await generations.admit(a_generation(), a_visitor())
+
+
+async def test_a_prompt_and_a_message_take_from_the_same_work(
+    generations: RedisGenerations, url: str, limit: Callable[[str, str], None]
+) -> None:
+    limit("user.work", "20:60000:20")
+    client = a_client(user="user-1")
+    await RedisAdmission(url).admit(a_message(client), client)
+
+    with pytest.raises(RateLimited, match=r"user\.work"):
+        await generations.admit(a_generation(), a_visitor())
+
+
+async def test_what_work_refuses_takes_no_generation(
+    generations: RedisGenerations, valkey: redis.Redis, limit: Callable[[str, str], None]
+) -> None:
+    limit("user.work", "16:60000:16")
+    limit("user.generations", "2:60000:2")
+    await admitted(generations)
+    for _ in range(3):
+        with pytest.raises(RateLimited, match=r"user\.work"):
+            await generations.admit(a_generation(), a_visitor())
+    valkey.hdel("rtai:limits", "user.work")
+
+    await admitted(generations)
+
+
+def test_generations_are_limited_by_the_scopes_that_limits_have() -> None:
+    assert {resource: SCOPES[resource] for resource in COUNTED} == COUNTED
 
 
 async def test_a_full_queue_is_overload(generations: RedisGenerations) -> None:
