@@ -120,14 +120,15 @@ def change_model(
 ) -> AssistantModelRecord:
     """Changes what is given; `"api_key": null` forgets the key.
 
-    A stored key stays with its server: for another one, its own key must be given.
+    A stored key stays with its server: for another one, its own key must be given. What is no
+    server any more loses its key.
     """
     caller_of(request).require(WRITE)
     row = _model(name)
-    kept_of = row.base_url if row.sealed_key else ""
     given = body.dict(exclude_unset=True)
     if "api_key" in given:
-        kept_of = row.sealed_key = ""
+        row.sealed_key = ""
+    kept_of = row.base_url if row.sealed_key else None
     key = given.pop("api_key", None) or ""
     _set(row, {name: value for name, value in given.items() if value is not None})
     _check(row, key, kept_of)
@@ -147,14 +148,19 @@ def delete_model(request: HttpRequest, name: str) -> Status[None]:
     return Status(204, None)
 
 
-def _check(row: AssistantModelRecord, key: str, kept_of: str = "") -> None:
-    """Seals a new key; raises BadFrame for what the admin would not save either."""
+def _check(row: AssistantModelRecord, key: str, kept_of: str | None = None) -> None:
+    """Seals a new key, and forgets that of what is no server any more.
+
+    Raises BadFrame for what the admin would not save either.
+    """
     draft = Draft(row.backend, row.base_url, row.max_tokens, row.context_tokens, key, kept_of)
     try:
         row.clean_fields()
     except ValidationError as error:
         _refuse((field, " ".join(said)) for field, said in error.message_dict.items())
     _refuse(faults(draft))
+    if not draft.is_server:
+        row.sealed_key = ""
     if key:
         row.sealed_key = sealing_cryptography.seal(settings.RTAI_SECRETS["django"], key)
 

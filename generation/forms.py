@@ -23,7 +23,7 @@ class AssistantModelForm(ModelFormBase):
         max_length=4_096,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="Stored encrypted and never shown. Empty: the stored one stays.",
+        help_text="Stored encrypted and never shown. Empty: the stored one stays with its server.",
     )
     forget_key = forms.BooleanField(required=False, help_text="Deletes the stored key.")
 
@@ -42,16 +42,17 @@ class AssistantModelForm(ModelFormBase):
             max_tokens=found.get("max_tokens") or 0,
             context_tokens=found.get("context_tokens") or 0,
             key=key,
-            keeps_key_of=self.instance.base_url if stays else "",
+            keeps_key_of=self.instance.base_url if stays else None,
         )
+        self.forgets = bool(found.get("forget_key")) or not draft.is_server
         for field, what in faults(draft):
             if field not in self.errors:
                 self.add_error(field, what)
         return found
 
     def save(self, commit: bool = True) -> AssistantModelRecord:
-        """Seals a new key."""
-        if self.cleaned_data["forget_key"]:
+        """Seals a new key; what is no server any more loses its own."""
+        if self.forgets:
             self.instance.sealed_key = ""
         if key := self.cleaned_data["api_key"]:
             secret = settings.RTAI_SECRETS["django"]

@@ -129,6 +129,28 @@ def test_a_stored_key_stays_with_its_server(
     assert call("patch", MODEL, moved).data["has_key"] is False
 
 
+def test_a_model_that_becomes_the_plugins_loses_its_key(
+    server: AssistantModelRecord, call: Call
+) -> None:
+    local = call("patch", MODEL, {"backend": "local", "base_url": ""})
+    assert (local.status_code, local.data["has_key"]) == (200, False)
+
+    back = {"backend": "openai", "base_url": "http://evil.example/v1"}
+    assert call("patch", MODEL, back).data["has_key"] is False
+    assert key_of(server.name) == ""
+
+
+def test_a_key_that_was_left_without_an_address_goes_nowhere(
+    server: AssistantModelRecord, call: Call
+) -> None:
+    AssistantModelRecord.objects.filter(pk=server.pk).update(backend="local", base_url="")
+    back = {"backend": "openai", "base_url": "http://evil.example/v1"}
+
+    assert call("patch", MODEL, back).status_code == 422
+    assert call("patch", MODEL, {**back, "api_key": "sk-2"}).status_code == 200
+    assert key_of(server.name) == "sk-2"
+
+
 def test_an_assistant_is_made_read_changed_and_removed(
     server: AssistantModelRecord, call: Call
 ) -> None:

@@ -130,6 +130,29 @@ def test_a_stored_key_is_not_taken_to_another_server(operator: Client) -> None:
     assert load().model("big").api_key == ""  # type: ignore[union-attr]
 
 
+def test_a_model_that_becomes_the_plugins_loses_its_key(operator: Client) -> None:
+    operator.post(f"{MODELS}add/", SERVER)
+    path = f"{MODELS}{AssistantModelRecord.objects.get(name='big').pk}/change/"
+    kept = {**SERVER, "api_key": ""}
+
+    local = operator.post(path, {**kept, "backend": "local", "base_url": ""})
+    assert local.status_code == 302
+    assert not AssistantModelRecord.objects.get(name="big").has_key
+    operator.post(path, {**kept, "base_url": "http://evil.example/v1"})
+
+    assert load().model("big").api_key == ""  # type: ignore[union-attr]
+
+
+def test_a_key_that_was_left_without_an_address_goes_nowhere(operator: Client) -> None:
+    operator.post(f"{MODELS}add/", SERVER)
+    AssistantModelRecord.objects.filter(name="big").update(backend="local", base_url="")
+    path = f"{MODELS}{AssistantModelRecord.objects.get(name='big').pk}/change/"
+
+    refused = operator.post(path, {**SERVER, "base_url": "http://evil.example/v1", "api_key": ""})
+
+    assert "api_key" in refused.context["adminform"].form.errors
+
+
 @pytest.mark.parametrize(
     ("field", "changes"),
     [
