@@ -119,8 +119,8 @@ def _model(book: AssistantBook, assistant: Assistant, name: str | None) -> Model
 def _sampling(asked: Asked, assistant: Assistant, model: ModelSettings) -> Sampling:
     """What was asked for, within what the assistant and the model allow."""
     most = min(assistant.max_tokens, model.max_tokens, max(1, model.context_tokens // 2))
-    # A byte is a token at most, and an estimate below is the model's own business.
-    if memory.tokens(asked.turns) > 4 * model.context_tokens:
+    # Whether fewer fit is the model's own business, which counts them.
+    if memory.fewest_tokens(asked.turns) > model.context_tokens:
         raise TooLarge(f"The conversation has more than {model.context_tokens} tokens.")
     return Sampling(
         max_tokens=min(asked.max_tokens or most, most),

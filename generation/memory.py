@@ -5,10 +5,16 @@ from typing import Protocol
 
 from inference.generator import Turn
 
-BYTES_PER_TOKEN = 3
-"""English has four or more; too many tokens are refused, too few only remembered less."""
+PLAIN = bytes(range(ord("a"), ord("z") + 1))
+"""What models read several of at once; other bytes may be a token each, at worst."""
+PLAIN_PER_TOKEN = 3
+"""In English, which has four or more; too many tokens are refused, too few only remembered less."""
+FOREIGN_PER_TOKEN = 2
+"""Beside letters that English lacks, where a model that knows only English cuts words up."""
 TURN_TOKENS = 4
 """What a template adds to every turn."""
+LONGEST_TOKEN = 12
+"""Of any model, in bytes; hardly a text is made of longer ones."""
 
 
 class Memory(Protocol):
@@ -24,8 +30,13 @@ class Memory(Protocol):
 
 
 def tokens(turns: Sequence[Turn]) -> int:
-    """About how many tokens turns have, for any model."""
-    return sum(TURN_TOKENS + -(-len(turn.content.encode()) // BYTES_PER_TOKEN) for turn in turns)
+    """About how many tokens turns have, for any model: for a small one's sake rather too many."""
+    return sum(TURN_TOKENS + _size(_bytes(turn)) for turn in turns)
+
+
+def fewest_tokens(turns: Sequence[Turn]) -> int:
+    """How many tokens turns have at least, for any model."""
+    return sum(len(_bytes(turn)) for turn in turns) // LONGEST_TOKEN
 
 
 def latest(turns: Sequence[Turn], budget: int) -> Sequence[Turn]:
@@ -37,3 +48,13 @@ def latest(turns: Sequence[Turn], budget: int) -> Sequence[Turn]:
             break
         kept += 1
     return turns[len(turns) - kept :]
+
+
+def _size(text: bytes) -> int:
+    plain, each = (PLAIN + b" ", PLAIN_PER_TOKEN) if text.isascii() else (PLAIN, FOREIGN_PER_TOKEN)
+    others = len(text.translate(None, plain))
+    return others + -(-(len(text) - others) // each)
+
+
+def _bytes(turn: Turn) -> bytes:
+    return turn.content.encode("utf-8", "replace")

@@ -1,5 +1,6 @@
 """What a model gets from what a client asked for."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from generation.asking import WAIT_MS, Asked, Composer
 from generation.generations import Generation
 from generation.memory import Memory
 from generation.store import Requester
+from inference.chat_onnx import ChatTokenizer
 from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
 from inference.generator import Role, Turn
+from inference.versions import TOKENIZER, check_decoder, load
 from policy.messages import Author
 from tests.generation.answers import (
     NOW_MS,
@@ -94,6 +97,31 @@ def test_memory_leaves_room_for_the_answer() -> None:
 
     assert len(found.turns) == 3
     assert found.sampling.max_tokens == 64
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Привет, как дела сегодня? Хочу знать, какая погода будет завтра.",
+        "你好，今天天气怎么样？我想知道明天会不会下雨。",
+        "مرحبا كيف حالك اليوم؟ أريد أن أعرف حالة الطقس غدا.",
+        "Guten Tag, wie geht es Ihnen heute? Ich möchte wissen, wie das Wetter wird.",
+        "😀😀👋🏽 🎉🎉🎉",
+        "Hello, how are you doing today? I would like to know about the weather.",
+    ],
+)
+@pytest.mark.parametrize("memory_tokens", [256, 10_000])
+def test_what_is_remembered_fits_the_model_that_ships(said: str, memory_tokens: int) -> None:
+    [folder] = Path("plugins/models").glob("chat-mini-*")
+    form = check_decoder(load(folder), "llm")
+    book = Book(an_assistant(memory_tokens=memory_tokens, max_tokens=128))
+    talk = [Turn(role, said) for role in (Role.USER, Role.ASSISTANT)] * 50
+
+    found = compose(asked(said), book, Remembered(user=talk))
+
+    assert len(found.turns) > 3
+    room = form.context - found.sampling.max_tokens
+    assert ChatTokenizer(folder / TOKENIZER, form).count(found.turns) <= room
 
 
 @pytest.mark.parametrize(

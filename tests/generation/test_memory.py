@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from generation import keys
-from generation.memory import latest, tokens
+from generation.memory import TURN_TOKENS, latest, tokens
 from generation.memory_redis import RedisMemory, Said, turns_of
 from inference.errors import Overloaded
 from inference.generator import Role, Turn
@@ -34,8 +34,21 @@ def test_the_longest_end_that_fits_is_kept(budget: int, kept: int) -> None:
     assert latest(turns, budget) == turns[len(turns) - kept :]
 
 
-def test_a_text_in_another_script_counts_by_its_bytes() -> None:
-    assert tokens([user("здравствуй")]) > tokens([user("greetings!")])
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("greetings", 3),
+        ("Good day!", 5),
+        ("здравствуй", 20),
+        ("你好", 6),
+        ("👋🏽", 8),
+        ("schön", 4),
+        ("{}[]", 4),
+        ("a\ud800", 2),
+    ],
+)
+def test_what_english_lacks_counts_byte_by_byte(text: str, counted: int) -> None:
+    assert tokens([user(text)]) == TURN_TOKENS + counted
 
 
 def test_one_persons_messages_go_without_a_name() -> None:
