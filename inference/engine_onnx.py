@@ -17,19 +17,25 @@ from inference.versions import TOKENIZER, Manifest
 
 MAX_SLOTS = 32
 """More answers at once make each slower than people read."""
+MAX_WAITING = 256
+"""As many as a worker has threads at most: who was taken on by one waits for a slot."""
 MEBIBYTE = 1024 * 1024
 
 
 class OnnxEngine:
-    """Many answers at once, as many as caches fit into `memory_mb`; raises BadModel."""
+    """Many answers at once, as many as caches fit into `memory_mb`; others wait for their turn.
 
-    def __init__(  # noqa: PLR0913 - half of them have defaults
+    Raises BadModel.
+    """
+
+    def __init__(  # noqa: PLR0913 - most of them have defaults
         self,
         folder: Path,
         manifest: Manifest,
         *,
         memory_mb: int,
         max_slots: int = MAX_SLOTS,
+        max_waiting: int = MAX_WAITING,
         threads: int = 1,
         prefill_tokens: int = PREFILL_TOKENS,
     ) -> None:
@@ -46,7 +52,7 @@ class OnnxEngine:
         decoder.try_out()
         self.provider = decoder.provider
         self._scheduler = Scheduler(
-            decoder, opened, max_waiting=slots, prefill_tokens=prefill_tokens
+            decoder, opened, max_waiting=max_waiting, prefill_tokens=prefill_tokens
         )
 
     def count_tokens(self, turns: Sequence[Turn]) -> int:

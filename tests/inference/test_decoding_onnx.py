@@ -181,8 +181,20 @@ def test_a_cancelled_answer_ends_without_a_word_while_others_go_on(babble: OnnxE
     assert (text, ended) == answer(babble, prompt("something else", max_tokens=200))
 
 
+def test_more_answers_than_memory_holds_wait_and_are_written(tmp_path: Path) -> None:
+    long = small_decoders.version(tmp_path, replace(TINY, context=1_024))
+    assert slots_of(form_of(long), memory_mb=1) == 2
+    small = engine(long, memory_mb=1)
+    asked = [prompt(f"hello {number}", max_tokens=50) for number in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda each: answer(small, each), asked))
+
+    assert {end.finish for _, end in found} <= {Finish.STOP, Finish.LENGTH}
+
+
 def test_who_finds_no_place_to_wait_is_told_when_to_come_back(folder: Path) -> None:
-    small = engine(folder, max_slots=1)
+    small = engine(folder, max_slots=1, max_waiting=1)
     readers: list[Iterator[Piece | Ended]] = []
     refused: list[Overloaded] = []
 
