@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from itertools import chain, repeat
 
 from generation.answer import Answer, Ports, patiently
 from generation.endings import Lost
 from generation.generations import Generation
 from generation.leases import Leases
 from inference.errors import Overloaded
+
+MAX_TAKEN = 4
+"""So many for one task: then others have their turn, such as messages that are to be answered."""
 
 logger = logging.getLogger(__name__)
 
@@ -20,14 +24,15 @@ class Runner:
         self._leases = leases
 
     def run(self, id: str) -> None:
-        """Writes this generation, if it still waits, and then whatever else waits.
+        """Writes this generation, if it still waits, and then a few others that wait.
 
         That a task named one is only a nudge: a worker with time to spare needs no other.
         """
-        found = self._claim(lambda: self._ports.work.claim(id))
-        while found is not None:
+        work = self._ports.work
+        for claim in chain([lambda: work.claim(id)], repeat(work.claim_next, MAX_TAKEN - 1)):
+            if (found := self._claim(claim)) is None:
+                return
             self._write(found)
-            found = self._claim(self._ports.work.claim_next)
 
     def _claim(self, claim: Callable[[], Generation | None]) -> Generation | None:
         if self._leases.draining:

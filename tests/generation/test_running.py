@@ -12,6 +12,7 @@ from generation import keys, pieces
 from generation.answer import CONTEXT
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import RedisGenerations
+from generation.running import MAX_TAKEN
 from inference.errors import ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Ended, Finish, Role, Turn
 from inference.types import Scores
@@ -612,6 +613,22 @@ async def test_a_worker_that_is_done_takes_what_waits(
     worker.runner.run(second.id)
 
     for each in (first, second, third):
+        assert (await read(generations, each)).finish is FinishReason.STOP
+
+
+async def test_a_task_writes_a_few_answers_and_leaves_the_rest_to_others(
+    valkey: redis.Redis, url: str
+) -> None:
+    generations = RedisGenerations(url)
+    worker = Worker(valkey, "Me")
+    asked = [await ask(generations) for _ in range(MAX_TAKEN + 2)]
+
+    worker.runner.run(asked[0].id)
+
+    left = [each for each in asked if (await read(generations, each)).status is Status.WAITING]
+    assert len(left) == 2
+    for each in left:
+        worker.runner.run(each.id)
         assert (await read(generations, each)).finish is FinishReason.STOP
 
 
