@@ -13,7 +13,8 @@ from streams import keys
 from streams.clients import Client
 from streams.verdict_frames import dumps
 
-# KEYS: position, history, index. ARGV: message id, user who must be its author or '' for anyone,
+# KEYS: position, history, index. ARGV: message id, user who must be its author or '' for anyone
+# (assistants and programs are no users, whatever a user's id is),
 # head and tail of the `removed` frame, between which epoch and offset go, stream, channel.
 REMOVE = """
 local offset = redis.call('ZSCORE', KEYS[3], ARGV[1])
@@ -23,7 +24,9 @@ if not member then return 'not_found' end
 local published, frame = string.match(member, '^(%d+)|([^\\n]*)')
 local found = cjson.decode(frame)
 if found.type ~= 'message' then return 'not_found' end
-if ARGV[2] ~= '' and found.author.id ~= ARGV[2] then return 'forbidden' end
+local author = found.author
+local theirs = author.kind == 'user' and author.id == ARGV[2]
+if ARGV[2] ~= '' and not theirs then return 'forbidden' end
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 local epoch = redis.call('HGET', KEYS[1], 'epoch')

@@ -4,6 +4,7 @@ import pytest
 import redis
 
 from inference.errors import Forbidden, NotFound
+from policy.messages import Author
 from policy.policy import Action
 from streams import keys
 from streams.frames import Position
@@ -77,3 +78,21 @@ async def test_strangers_may_not_and_what_is_gone_is_not_found(
     await removal.remove(a_client(user="user-1"), "lobby", "a")
     with pytest.raises(NotFound):
         await removal.remove(a_client(user="user-1"), "lobby", "a")
+
+
+@pytest.mark.parametrize(
+    "author", [Author("assistant", "Helper", "assistant"), Author("service:k", "Shop", "service")]
+)
+async def test_a_user_who_is_named_like_an_assistant_or_program_may_not_remove_its_message(
+    url: str, valkey: redis.Redis, author: Author
+) -> None:
+    publisher = RedisPublisher(valkey, lambda site, stream: (2_000, 600))
+    publisher.speak(a_verdict(message=a_message(id="a", author=author)), shown=False)
+    removal = RedisRemoval(url)
+
+    with pytest.raises(Forbidden):
+        await removal.remove(a_client(user=author.id), "lobby", "a")
+    await removal.remove(a_client(user="mod", role="moderator"), "lobby", "a")
+
+    with pytest.raises(NotFound):
+        await removal.remove(a_client(user="mod", role="moderator"), "lobby", "a")
