@@ -69,8 +69,8 @@ class StreamBody(Body):
     policy: Word | None = None
     assistant: Called | None = None
     deadline_ms: Annotated[int, Field(ge=100, le=600_000)] = 10_000
-    history_frames: Annotated[int, Field(ge=0, le=100_000)] = 2_000
-    history_s: Annotated[int, Field(ge=0, le=604_800)] = 600
+    history_frames: Annotated[int, Field(ge=1, le=100_000)] = 2_000
+    history_s: Annotated[int, Field(ge=1, le=604_800)] = 600
     active: bool = True
 
 
@@ -78,8 +78,8 @@ class StreamChange(Body):
     policy: Word | None = None
     assistant: Called | None = None
     deadline_ms: Annotated[int, Field(ge=100, le=600_000)] | None = None
-    history_frames: Annotated[int, Field(ge=0, le=100_000)] | None = None
-    history_s: Annotated[int, Field(ge=0, le=604_800)] | None = None
+    history_frames: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    history_s: Annotated[int, Field(ge=1, le=604_800)] | None = None
     active: bool | None = None
 
 

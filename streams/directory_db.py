@@ -67,11 +67,12 @@ def _site(row: Site) -> SiteInfo:
 
 
 def _stream(row: Stream) -> StreamInfo:
+    """As the row says; it may be older than the rule that a history holds something."""
     return StreamInfo(
         site=row.site_id,
         name=row.name,
         deadline_ms=row.deadline_ms,
-        history_frames=row.history_frames,
-        history_s=row.history_s,
+        history_frames=max(1, row.history_frames),
+        history_s=max(1, row.history_s),
         policy=row.policy.name if row.policy else None,
     )

@@ -1,6 +1,6 @@
 """What the database remembers of sites, their streams and keys, limits and bans."""
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
 STREAM_NAME = RegexValidator(
@@ -8,6 +8,7 @@ STREAM_NAME = RegexValidator(
     "A stream's name has 1 to 100 of the characters A–Z a–z 0–9 _ . : - and starts with one of "
     "the first 62.",
 )
+AT_LEAST_ONE = MinValueValidator(1)
 
 
 class Site(models.Model):
@@ -60,8 +61,8 @@ class Stream(models.Model):
     deadline_ms = models.PositiveIntegerField(
         default=10_000, help_text="A message not judged by then is decided by the fail mode."
     )
-    history_frames = models.PositiveIntegerField(default=2_000)
-    history_s = models.PositiveIntegerField(default=600)
+    history_frames = models.PositiveIntegerField(default=2_000, validators=[AT_LEAST_ONE])
+    history_s = models.PositiveIntegerField(default=600, validators=[AT_LEAST_ONE])
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

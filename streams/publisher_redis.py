@@ -46,6 +46,8 @@ end
 redis.call('ZREM', deadlines, a.id)
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- What is published stands in the history at least while this script reads it back.
+local frames, seconds = math.max(1, a.frames), math.max(1, a.seconds)
 
 -- Gives the stream's next offset to a frame whose head and tail go around its position.
 local function enter(head, tail, moderator_head, moderator_tail)
@@ -58,15 +60,15 @@ local function enter(head, tail, moderator_head, moderator_tail)
   if moderator_head then moderator_frame = moderator_head .. between .. moderator_tail end
   redis.call('ZADD', history, offset,
     string.format('%d', now) .. '|' .. frame .. '\\n' .. moderator_frame)
-  redis.call('ZREMRANGEBYRANK', history, 0, -1 - a.frames)
+  redis.call('ZREMRANGEBYRANK', history, 0, -1 - frames)
   for _ = 1, 32 do
     local first = redis.call('ZRANGE', history, 0, 0)[1]
-    if tonumber(string.match(first, '^%d+')) > now - a.seconds * 1000 then break end
+    if tonumber(string.match(first, '^%d+')) > now - seconds * 1000 then break end
     redis.call('ZREMRANGEBYRANK', history, 0, 0)
   end
   local kept = redis.call('ZRANGE', history, 0, 0, 'WITHSCORES')[2]
   redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. kept)
-  redis.call('PEXPIRE', history, a.seconds * 1000)
+  redis.call('PEXPIRE', history, seconds * 1000)
   redis.call('PUBLISH', a.stream_channel, cmsgpack.pack({
     type='stream.frame', stream=a.stream, epoch=epoch, offset=offset,
     frame=frame, moderator_frame=moderator_frame}))
@@ -77,7 +79,7 @@ local offset = ''
 if a.publishes and not redis.call('ZSCORE', index, a.id) then
   offset = enter(a.head, a.tail, a.moderator_head, a.moderator_tail)
   redis.call('ZADD', index, offset, a.id)
-  redis.call('PEXPIRE', index, a.seconds * 1000)
+  redis.call('PEXPIRE', index, seconds * 1000)
 elseif a.retracts then
   enter(a.removed_head, a.removed_tail)
 end

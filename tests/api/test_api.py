@@ -193,6 +193,16 @@ def test_sites_and_streams_are_made_changed_and_removed(all_scopes: ApiKey, call
     assert call("get", "/api/v1/sites/blog").status_code == 404
 
 
+@pytest.mark.parametrize("member", ["history_frames", "history_s"])
+def test_a_stream_without_a_history_is_refused(all_scopes: ApiKey, call: Call, member: str) -> None:
+    body = {"name": "talk", "site": "shop"}
+    assert call("post", "/api/v1/streams", body | {member: 0}).status_code == 422
+    assert call("post", "/api/v1/streams", body | {member: 1}).status_code == 201
+    changed = call("patch", "/api/v1/streams/talk?site=shop", {member: 0})
+    assert changed.status_code == 422
+    assert changed.data["errors"][0]["at"].endswith(member)
+
+
 @pytest.mark.parametrize(
     "origin", ["shop.example", "https://shop.example/path", "*", "https://*", "ftp://x", "", "a\0"]
 )

@@ -2,6 +2,7 @@
 
 import pytest
 import redis
+from django.core.exceptions import ValidationError
 from django.db import OperationalError
 
 from inference import config_redis
@@ -36,6 +37,18 @@ def test_sites_and_streams_are_found_with_what_they_are_set_to(site: Site, url: 
     plain = directory.stream("shop", "plain")
     assert plain is not None
     assert plain.policy is None
+
+
+def test_a_history_holds_at_least_one_frame_for_a_second(site: Site, url: str) -> None:
+    row = Stream.objects.create(site=site, name="lobby", history_frames=0, history_s=0)
+    directory = CachedDirectory(url)
+    directory.refresh()
+    found = directory.stream("shop", "lobby")
+    assert found is not None
+    assert (found.history_frames, found.history_s) == (1, 1)
+    with pytest.raises(ValidationError) as refused:
+        row.full_clean()
+    assert set(refused.value.message_dict) == {"history_frames", "history_s"}
 
 
 def test_what_is_unknown_or_not_active_is_not_found(site: Site, url: str) -> None:

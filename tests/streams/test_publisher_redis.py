@@ -108,6 +108,22 @@ def test_a_blocked_or_held_message_reaches_its_author_only(
     assert history(valkey) == []
 
 
+@pytest.mark.parametrize("retention", [(0, 600), (5, 0), (0, 0)])
+def test_a_stream_that_keeps_nothing_still_publishes_and_records(
+    valkey: redis.Redis, url: str, retention: tuple[int, int]
+) -> None:
+    publisher = RedisPublisher(valkey, lambda site, stream: retention)
+    message = stored(valkey)
+    with Listener(url, keys.stream_group("demo", "lobby")) as listener:
+        assert publish(publisher, a_verdict(message=message)) == [True]
+        event = listener.hear()
+
+    assert event is not None
+    assert (event["offset"], json.loads(event["frame"])["id"]) == (1, message.id)
+    assert valkey.hexists(keys.mailbox("demo", "user-1"), message.id)
+    assert valkey.xlen(policy_keys.OUTBOX) == 1
+
+
 def test_a_flag_is_an_allow_to_its_author(publisher: RedisPublisher, valkey: redis.Redis) -> None:
     message = stored(valkey)
     publish(publisher, a_verdict(Action.FLAG, message=message))
