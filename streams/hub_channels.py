@@ -2,7 +2,8 @@
 
 Every group shares one channel of this process, except that a site's group has its own, so that
 a message is known to concern that site. A probe runs through the subscriber connection every
-two seconds; when it does not come back the layer is flushed and everything joined again.
+two seconds; when it does not come back the layer is flushed and everything joined again, as often
+as it takes.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from streams import endings
 
 SYNC = "hub.sync"
 JOIN_S = 5.0
-"""How long a join may take."""
+"""How long the join of one group may take."""
 RESEND_S = 0.05
 PROBE_S = 2.0
 PROBE_TIMEOUT_S = 3.0
@@ -40,9 +41,11 @@ class ChannelBus:
         self._receivers: dict[str, asyncio.Task[None]] = {}
         self._syncs: dict[str, asyncio.Event] = {}
         self._lock = asyncio.Lock()
+        self._is_whole = True
         self._probe: asyncio.Task[None] | None = None
         self.is_alive = False
-        """Whether the last probe came back through the subscriber connection."""
+        """Whether all groups are joined and the last probe came back through the subscriber
+        connection."""
 
     async def start(self) -> None:
         """Begins to receive; while Redis is away it goes on trying."""
@@ -120,27 +123,40 @@ class ChannelBus:
 
     async def _watch(self) -> None:
         while True:
-            try:
-                async with self._lock, asyncio.timeout(PROBE_TIMEOUT_S):
-                    await self._add(self._own_group, "")
-                    await self._round_trip(self._own_group)
+            if await self._comes_back() and self._is_whole:
                 self.is_alive = True
-            except (TimeoutError, redis.RedisError, OSError) as error:
+            else:
                 self.is_alive = False
-                logger.warning("Joining all groups again, for a probe was lost: %r", error)
-                await self._rejoin()
+                self._is_whole = await self._rejoin()
             await asyncio.sleep(PROBE_S)
 
-    async def _rejoin(self) -> None:
-        """Makes the layer new and joins everything again; the next probe tells if it worked."""
+    async def _comes_back(self) -> bool:
+        """Whether a probe goes all the way round; that it does says nothing of other groups."""
+        try:
+            async with self._lock, asyncio.timeout(PROBE_TIMEOUT_S):
+                await self._add(self._own_group, "")
+                await self._round_trip(self._own_group)
+        except (TimeoutError, redis.RedisError, OSError) as error:
+            logger.warning("Joining all groups again, for a probe was lost: %r", error)
+            return False
+        return True
+
+    async def _rejoin(self) -> bool:
+        """Makes the layer new and joins everything again; whether it could.
+
+        The next probe tells whether it worked.
+        """
         async with self._lock:
             try:
                 async with asyncio.timeout(JOIN_S):
                     await self._flush()
-                    for group, source in list(self._groups.items()):
+                for group, source in list(self._groups.items()):
+                    async with asyncio.timeout(JOIN_S):
                         await self._add(group, source)
             except (TimeoutError, redis.RedisError, OSError) as error:
                 logger.warning("Joining again failed: %r", error)
+                return False
+        return True
 
     async def _flush(self) -> None:
         for source in list(self._receivers):

@@ -13,10 +13,36 @@ from streams import hub_channels
 from streams.hub_channels import ChannelBus
 
 
-class Case:
+class Layer:
+    """The channel layer; while it is `away` nothing can be joined, and joins may be slow."""
+
     def __init__(self, url: str) -> None:
         hosts = [connection_redis.channel_host(url)]
-        self.layer = RedisPubSubChannelLayer(hosts=hosts, prefix="rtai")
+        self._layer = RedisPubSubChannelLayer(hosts=hosts, prefix="rtai")
+        self.away = False
+        self.refused = asyncio.Event()
+        """Set once a new channel was refused: then joining again has failed."""
+        self.join_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._layer, name)
+
+    async def new_channel(self) -> str:
+        if self.away:
+            self.refused.set()
+            raise redis.ConnectionError("Away.")
+        return str(await self._layer.new_channel())
+
+    async def group_add(self, group: str, channel: str) -> None:
+        if self.away:
+            raise redis.ConnectionError("Away.")
+        await asyncio.sleep(self.join_s)
+        await self._layer.group_add(group, channel)
+
+
+class Case:
+    def __init__(self, url: str) -> None:
+        self.layer = Layer(url)
         self.got: list[tuple[str, Any]] = []
         self.arrived = asyncio.Event()
         self.bus = ChannelBus(self.layer, "gateway.g1", self._receive)
@@ -24,6 +50,19 @@ class Case:
     def _receive(self, source: str, message: Mapping[str, Any]) -> None:
         self.got.append((source, message["n"]))
         self.arrived.set()
+
+    async def away(self) -> None:
+        """Takes Redis away until joining again has failed, and brings it back."""
+        self.layer.away = True
+        async with asyncio.timeout(20):
+            await self.layer.refused.wait()
+        assert not self.bus.is_alive
+        self.layer.away = False
+
+    async def alive(self) -> None:
+        async with asyncio.timeout(20):
+            while not self.bus.is_alive:
+                await asyncio.sleep(0.01)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -101,6 +140,35 @@ async def test_a_lost_subscriber_connection_is_replaced(case: Case, valkey: redi
             publish(valkey, "stream.a", 0)
             publish(valkey, "site.demo", 0)
             await asyncio.sleep(0.05)
+
+
+async def test_after_an_outage_the_bus_lives_again_only_once_it_hears_every_group(
+    case: Case, valkey: redis.Redis
+) -> None:
+    await case.bus.join("stream.a")
+    await case.bus.join("site.demo", "demo")
+    await case.away()
+    await case.alive()
+    publish(valkey, "stream.a", 1)
+    publish(valkey, "site.demo", 2)
+    await case.until(lambda: len(case.got) == 2)
+
+    assert sorted(case.got) == [("", 1), ("demo", 2)]
+
+
+async def test_many_groups_may_take_longer_to_join_again_than_one_may(
+    case: Case, valkey: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        await case.bus.join(f"stream.{number}")
+    monkeypatch.setattr(hub_channels, "JOIN_S", 0.4)
+    case.layer.join_s = 0.1
+    await case.away()
+    await case.alive()
+    publish(valkey, "stream.7", 1)
+    await case.until(lambda: bool(case.got))
+
+    assert case.got == [("", 1)]
 
 
 async def test_a_bus_without_redis_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
