@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import socket
 import time
 import weakref
@@ -30,9 +29,9 @@ from streams.admission_redis import RedisAdmission
 from streams.assistance_celery import Assistance
 from streams.attendance_redis import RedisAttendance
 from streams.audience import Audience
-from streams.closes import CloseCode, close
 from streams.crowds import Crowds
 from streams.directory_db import CachedDirectory
+from streams.drains import DRAIN_S, send_all_away, send_away
 from streams.following import Following, Sources
 from streams.gateways_redis import GatewayLease
 from streams.generating import Generating, Makers
@@ -61,9 +60,6 @@ MAIL_S = 1.0
 STOP_S = 1.0
 MAX_ASKING = 128
 """Sessions that ask Redis at the same time; the others wait their turn."""
-DRAIN_BATCHES = 20
-DRAIN_S = 5.0
-"""In how many batches, and over how long, a draining gateway sends its clients away."""
 
 logger = logging.getLogger(__name__)
 _every = partial(rounds.every, AWAY)
@@ -171,21 +167,14 @@ class Gateway:
     async def drain(self) -> None:
         """Sends all clients away, in batches, each told when to come back."""
         self.draining = self.readiness.draining = True
-        leaving = list(self.sessions)
-        random.shuffle(leaving)
-        size = max(50, -(-len(leaving) // DRAIN_BATCHES))
-        spread_ms = 1_000 + 5 * len(leaving)
-        for start in range(0, len(leaving), size):
-            for session in leaving[start : start + size]:
-                wait_ms = random.randint(100, spread_ms)  # noqa: S311 (spreads load)
-                session.end(close(CloseCode.SHUTDOWN, "Shutting down.", wait_ms))
-            await asyncio.sleep(DRAIN_S / DRAIN_BATCHES if len(leaving) > size else 0)
-        await asyncio.gather(*(session.outbox.drained() for session in leaving))
+        await send_all_away(self.sessions)
         await self._gone()
 
     def add(self, session: Session) -> None:
-        """Takes an open session under its care."""
+        """Takes an open session under its care; one that comes during a drain goes at once."""
         self.sessions.add(session)
+        if self.draining:
+            send_away(session)
 
     def remove(self, session: Session) -> None:
         """Lets a session go."""
@@ -272,13 +261,17 @@ async def gateway() -> Gateway:
 
 
 async def drain() -> None:
-    """Lets all clients go and stops this process's gateway, if it has one."""
-    starting = _gateways.pop(asyncio.get_running_loop(), None)
-    if starting is None:
+    """Lets all clients go and stops this process's gateway, if it has one.
+
+    Until it has stopped, whoever asks for the gateway gets this one and sees that it drains.
+    """
+    loop = asyncio.get_running_loop()
+    if (starting := _gateways.get(loop)) is None:
         return
     running = await starting
     await running.drain()
     await running.stop()
+    _gateways.pop(loop, None)
 
 
 async def _start() -> Gateway:

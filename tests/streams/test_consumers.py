@@ -19,6 +19,7 @@ from policy.messages_redis import MessageStore
 from policy.policy import Action
 from rtai_project.celery import app as celery_app
 from streams import keys, lifespan, limits_db, tokens_jwt
+from streams.clients import Client
 from streams.directory import SiteInfo
 from streams.publisher_redis import RedisPublisher
 from streams.routing import websocket_application
@@ -382,6 +383,45 @@ async def test_a_drain_sends_everybody_away_with_a_time_to_return(door: Door) ->
         assert reason["retry_after_ms"] > 0
     await draining
     assert door.valkey.zcard(keys.sessions("demo")) == 0
+
+
+async def test_whoever_comes_during_a_drain_meets_the_gateway_that_drains(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await lifespan.gateway()
+    held, released = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        held.set()
+        await released.wait()
+
+    monkeypatch.setattr(gateway, "_gone", hold)
+    draining = asyncio.create_task(lifespan.drain())
+    await held.wait()
+
+    assert await lifespan.gateway() is gateway
+    assert (await gateway.readiness.answer()).reason == "Shutting down."
+    code, reason = await (await door.enter()).closed()
+    assert (code, reason["retry_after_ms"]) == (4001, 1_000)
+    released.set()
+    await draining
+
+
+async def test_one_whose_connection_opens_as_a_drain_begins_is_sent_away(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await lifespan.gateway()
+    opened = gateway.store.open
+
+    async def drained_meanwhile(client: Client, id: str) -> None:
+        await opened(client, id)
+        gateway.draining = True
+
+    monkeypatch.setattr(gateway.store, "open", drained_meanwhile)
+    code, reason = await (await door.enter()).closed()
+
+    assert code == 4001
+    assert 100 <= reason["retry_after_ms"] <= 1_000
 
 
 async def test_a_full_redis_is_told_and_nothing_is_stored(
