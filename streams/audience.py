@@ -134,9 +134,10 @@ class Audience:
         if late := [member for member in self._members() if self._is_late(member)]:
             await self.deliver_mail(late)
         for site in [site for site, users in self._sites.items() if not users]:
-            del self._sites[site]
-            self._joins.pop(site).cancel()
-            await self._bus.leave(keys.site_group(site), site)
+            if not self._sites[site]:  # Somebody may have come while another site was left.
+                del self._sites[site]
+                self._joins.pop(site).cancel()
+                await self._bus.leave(keys.site_group(site), site)
 
     def _hand_over(self, member: Member, mail: Mail) -> None:
         self._holders.add(member)

@@ -44,6 +44,8 @@ class FakeBus:
         self.joins = 0
         self.sent: list[tuple[str, Mapping[str, Any]]] = []
         self.away = False
+        self.gate: Callable[[], Awaitable[object]] | None = None
+        """Waited for before a group is left."""
 
     async def join(self, group: str, source: str = "") -> None:
         self._check()
@@ -51,6 +53,8 @@ class FakeBus:
         self.groups[group] = source
 
     async def leave(self, group: str, source: str = "") -> None:
+        if self.gate is not None:
+            await self.gate()
         self.groups.pop(group, None)
 
     async def send(self, group: str, message: Mapping[str, Any]) -> None:

@@ -1,10 +1,12 @@
+import asyncio
+
 import pytest
 
 from inference.errors import Overloaded
 from streams import keys
 from streams.audience import MAX_WAIT_MS, Audience
 from streams.awaited import Mail
-from tests.streams.fakes import FakeBus, FakeClock, FakeMailboxes, FakeReader
+from tests.streams.fakes import FakeBus, FakeClock, FakeMailboxes, FakeReader, turns
 
 
 class Case:
@@ -138,6 +140,25 @@ async def test_a_site_is_joined_once_and_left_when_empty() -> None:
         case.audience.leave(each)
     await case.audience.check()
     assert case.bus.groups == {}
+
+
+async def test_a_site_that_is_entered_while_another_is_left_stays_joined() -> None:
+    case, gate = Case(), asyncio.Event()
+    gone = [reader("1", "ann"), reader("2", "ann", site="blog")]
+    await entered(case, *gone)
+    for each in gone:
+        case.audience.leave(each)
+    case.bus.gate = gate.wait
+    checking = asyncio.create_task(case.audience.check())
+    await turns()
+    back = reader("3", "ann", site="blog")
+    await entered(case, back)
+    gate.set()
+    await checking
+    case.verdict("ann", "blog")
+
+    assert back.verdicts == ["public"]
+    assert list(case.bus.groups) == [keys.site_group("blog")]
 
 
 async def test_a_site_that_cannot_be_joined_is_told_and_tried_again() -> None:
