@@ -130,11 +130,14 @@ class Relay:
         """Closes a gap with what history has, or loses the position where it has not enough."""
         if self.position is None:
             return
+        if _is_older(read.position, self.position):
+            self._drain()
+            return
         found = missed(read, self.position)
-        if found is None and read.position != self.position:
+        if found is None:
             self.lose(read.position)
             return
-        for published in found or ():
+        for published in found:
             self._apply(published)
         self._drain()
 
@@ -186,6 +189,11 @@ class Relay:
             elif subscription.last < offset:
                 subscription.reader.end(position_lost())
         return delivered
+
+
+def _is_older(read: Position, now: Position) -> bool:
+    """Whether a read has nothing new: the bus was faster."""
+    return read.epoch == now.epoch and read.offset <= now.offset
 
 
 def _size(frame: str) -> int:

@@ -150,6 +150,31 @@ async def test_the_loss_of_the_last_frame_is_noticed(case: Case) -> None:
     assert offsets(await reader.settled()) == [1]
 
 
+async def test_a_read_that_the_bus_has_overtaken_costs_nobody_the_connection(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, gate = FakeReader(), asyncio.Event()
+    await case.subscribe(reader)
+    late = case.history.publish()
+    stale = await case.history.since(LOBBY, 0)
+
+    async def old_read(*_: Any) -> Any:
+        await gate.wait()
+        return stale
+
+    monkeypatch.setattr(case.history, "since", old_read)
+    await case.hub.check()
+    await turns()
+    case.bus.publish(lobby_group(), late)
+    case.publish()
+    gate.set()
+    await turns()
+    case.publish()
+
+    assert reader.closed is None
+    assert offsets(await reader.settled()) == [1, 2, 3]
+
+
 async def test_a_gap_that_history_cannot_fill_ends_the_connections(case: Case) -> None:
     reader = FakeReader()
     await case.subscribe(reader)
