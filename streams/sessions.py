@@ -299,6 +299,9 @@ class Session:
             streams=frozenset(claims.streams),
             expires_ms=claims.exp * 1000,
         )
+        for stream in self.streams:
+            if (found := self._ports.hub.subscription(self.id, self.site, stream)) is not None:
+                found.is_moderator = self.is_moderator
         for stream in [name for name in self.streams if not self.client.may_use(name)]:
             await self.withdraw(stream, Forbidden.code)
         self._say("refreshed", replies.refreshed(self.client.expires_ms))

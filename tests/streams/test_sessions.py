@@ -465,6 +465,25 @@ async def test_a_refreshed_token_extends_the_connection_and_drops_what_is_not_gr
     assert await visitor.error(type="subscribe", stream="lobby") == "forbidden"
 
 
+@pytest.mark.parametrize(("before", "after"), [("moderator", "member"), ("member", "moderator")])
+async def test_a_refreshed_role_decides_at_once_whether_scores_are_shown(
+    case: Case, before: str, after: str
+) -> None:
+    visitor = case.visitor(user="ann", role=before)
+    await visitor.ask(type="subscribe", stream="lobby")
+    case.tokens["new"] = Claims("demo", "ann", "Ann", ("*",), after, 2_000_000_000)
+    shown = []
+    for _ in range(2):
+        message = dict(case.history.publish())
+        message["moderator_frame"] = message["frame"][:-1] + ',"scores":{}}'
+        case.bus.publish(lobby_group(), message)
+        shown += [frame for frame in await visitor.read() if frame["type"] == "message"]
+        await visitor.ask(type="refresh", token="new")
+
+    roles = (before, after)
+    assert ["scores" in frame for frame in shown] == [role == "moderator" for role in roles]
+
+
 @pytest.mark.parametrize(("site", "user"), [("blog", "ann"), ("demo", "bob")])
 async def test_another_users_token_does_not_refresh(case: Case, site: str, user: str) -> None:
     visitor = case.visitor(user="ann")
