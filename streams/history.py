@@ -48,7 +48,10 @@ class History(Protocol):
         ...
 
     async def restart(self, stream: StreamInfo, epoch: str) -> None:
-        """Gives a stream whose history went back a new epoch, if it still has this one."""
+        """Gives a stream whose history went back a new epoch, if it still has this one.
+
+        The frames that are left have the new one too.
+        """
         ...
 
 

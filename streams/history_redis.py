@@ -35,10 +35,22 @@ local time = redis.call('TIME')
 return {epoch, offset, time[1] .. string.format('%03d', math.floor(time[2] / 1000)), found}
 """
 
-# KEYS: position. ARGV: the epoch it should have, the one it gets.
+# KEYS: position, history. ARGV: the epoch it should have, the one it gets.
+# A frame has its epoch and offset side by side, and a text cannot look like them: its quotes are
+# escaped. Frames stay at their places, so that they can be taken a hundred at a time.
 _RESTART = """
-if redis.call('HGET', KEYS[1], 'epoch') == ARGV[1] then
-  redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then return end
+redis.call('HSET', KEYS[1], 'epoch', ARGV[2])
+local place = '"epoch":"' .. ARGV[2] .. '","offset":'
+for first = 0, redis.call('ZCARD', KEYS[2]) - 1, 100 do
+  local found = redis.call('ZRANGE', KEYS[2], first, first + 99, 'WITHSCORES')
+  for at = 1, #found, 2 do
+    local member = string.gsub(found[at], '"epoch":"[^"]*","offset":', place)
+    if member ~= found[at] then
+      redis.call('ZADD', KEYS[2], found[at + 1], member)
+      redis.call('ZREM', KEYS[2], found[at])
+    end
+  end
 end
 """
 
@@ -67,10 +79,10 @@ class RedisHistory:
         return [Position(epoch, int(offset or 0)) if epoch else None for epoch, offset in found]
 
     async def restart(self, stream: StreamInfo, epoch: str) -> None:
-        """Gives the stream a new epoch, if it still has this one."""
+        """Gives the stream and its frames a new epoch, if it still has this one."""
         script = _script(connection_redis.async_client(self._url), _RESTART)
         arguments = [epoch, secrets.token_urlsafe(6)]
-        names = [keys.position(stream.site, stream.name)]
+        names = [keys.position(stream.site, stream.name), keys.history(stream.site, stream.name)]
         await _or_overloaded(lambda: script(names, arguments))
 
     async def _read(self, stream: StreamInfo, mode: str, number: int) -> Read:

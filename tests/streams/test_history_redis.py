@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import redis
 
@@ -14,10 +16,10 @@ from tests.builders import a_message, a_verdict
 LOBBY = StreamInfo("demo", "lobby", 10_000, 2_000, 600, None)
 
 
-def publish(valkey: redis.Redis, *ids: str, frames: int = 2_000) -> None:
+def publish(valkey: redis.Redis, *ids: str, frames: int = 2_000, text: str = "hello") -> None:
     publisher = RedisPublisher(valkey, lambda site, stream: (frames, 600))
     for id in ids:
-        message = a_message(id=id, ref=id)
+        message = a_message(id=id, ref=id, text=text)
         valkey.hset(f"rtai:message:{id}", "body", "{}")
         publisher.publish([a_verdict(Action.ALLOW, message=message)])
 
@@ -103,6 +105,39 @@ async def test_a_new_epoch_is_given_once(url: str, valkey: redis.Redis) -> None:
 
     assert before != after
     assert (await history.recent(LOBBY, 0)).position.epoch == after
+
+
+@pytest.mark.parametrize("count", [1, 3, 250])
+async def test_after_a_restart_every_frame_that_is_left_has_the_new_epoch(
+    url: str, valkey: redis.Redis, count: int
+) -> None:
+    publish(valkey, *(str(number) for number in range(count + 1)))
+    key, history = keys.history("demo", "lobby"), RedisHistory(url)
+    before = (await history.recent(LOBBY, 0)).position.epoch
+    valkey.zremrangebyscore(key, count + 1, count + 1)
+    valkey.hset(keys.position("demo", "lobby"), "offset", str(count))
+    await history.restart(LOBBY, before)
+    read = await history.recent(LOBBY, 300)
+
+    assert read.position.epoch != before
+    told = [
+        (frame["epoch"], frame["offset"], "scores" in frame)
+        for each in read.frames
+        for frame in (json.loads(each.frame), json.loads(each.moderator_frame))
+    ]
+    expected = [(at, full) for at in range(1, count + 1) for full in (False, True)]
+    assert told == [(read.position.epoch, *each) for each in expected]
+    assert 0 < valkey.pttl(key) <= 600_000
+
+
+async def test_a_restart_leaves_texts_as_they_are(url: str, valkey: redis.Redis) -> None:
+    text = 'It says "epoch":"old","offset":7 there.'
+    publish(valkey, "a", text=text)
+    history = RedisHistory(url)
+    await history.restart(LOBBY, (await history.recent(LOBBY, 0)).position.epoch)
+    (found,) = (await history.recent(LOBBY, 1)).frames
+
+    assert json.loads(found.frame)["text"] == text
 
 
 async def test_a_redis_that_is_away_is_told() -> None:
