@@ -171,7 +171,7 @@ class Asking:
         finally:
             gone.cancel()
             over.cancel()
-            await self._gateway.generating.leave(self)
+            self._gateway.generating.leave(self)
 
     async def _cancel(self) -> None:
         """Stops the model: nobody will read what it writes."""

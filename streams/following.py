@@ -81,11 +81,11 @@ class Following:
             if cursor and not (cursor.asked and session.client.may_use(stream)):
                 answer.detach(session.id)
 
-    async def leave(self, session: Asker) -> None:
+    def leave(self, session: Asker) -> None:
         """Sends a session nothing more at all."""
-        for answer in list(self._answers.values()):
+        for answer in self._answers.values():
             if answer.detach(session.id) is not None:
-                await self.let_go(answer)
+                self._soon(f"leave {answer.id}", self.let_go(answer))
 
     def known(self, generation: Generation) -> Answer:
         """The answer that a generation is."""

@@ -67,9 +67,9 @@ class Generating:
             return None
         return {"name": found.name, "trigger": found.trigger.value}
 
-    async def leave(self, session: Asker) -> None:
+    def leave(self, session: Asker) -> None:
         """The session ends; its user may come back and go on."""
-        await self.following.leave(session)
+        self.following.leave(session)
 
     async def check(self) -> None:
         """Finds what the bus lost. Raises Overloaded."""

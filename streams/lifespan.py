@@ -44,6 +44,7 @@ from streams.presence_redis import RedisPresences
 from streams.readiness import Readiness
 from streams.removal_redis import RedisRemoval
 from streams.renewal import renew
+from streams.roster import Roster
 from streams.sessions import Session
 from streams.sessions_redis import RedisSessions
 from streams.threads_db import in_thread as in_thread
@@ -57,6 +58,7 @@ SWEEP_S = 1.0
 LIMITS_S = 2.0
 CROWDS_S = 2.0
 MAIL_S = 1.0
+LEFT_S = 1.0
 STOP_S = 1.0
 MAX_ASKING = 128
 """Sessions that ask Redis at the same time; the others wait their turn."""
@@ -83,6 +85,7 @@ class Gateway:
         self.directory = CachedDirectory(url)
         self.store = RedisSessions(url)
         self.presences = RedisPresences(url, self.id, self.bus.send)
+        self.roster = Roster(self.presences)
         self._crowds = Crowds(self.hub, self.presences, _count_sent)
         self._unknown = True
         self.readiness = Readiness(self._send_probe, time.monotonic)
@@ -115,7 +118,7 @@ class Gateway:
             directory=self.directory,
             store=self.store,
             removal=removal,
-            presences=self.presences,
+            roster=self.roster,
             generating=self.generating,
             dispatch=self.dispatcher.put,
             verify=lambda token: tokens_jwt.verify(
@@ -141,6 +144,7 @@ class Gateway:
             _every(2.0, self.hub.check, "positions"),
             _every(MAIL_S, self.audience.settle, "mail"),
             _every(2.0, self.audience.check, "late verdicts"),
+            _every(LEFT_S, self.roster.settle, "departures"),
             _every(REFRESH_S, self._refresh, "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
             _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),
@@ -230,9 +234,7 @@ class Gateway:
         """Puts every session back where it is present: Redis lost it, or believed it dead."""
         for session in list(self.sessions):
             for stream in list(session.streams):
-                await self.presences.join(session.client, stream)
-                if session not in self.sessions or stream not in session.streams:
-                    await self.presences.leave(session.client, stream)
+                await self.roster.join(session.client, stream, session.streams)
 
     async def _renew(self) -> None:
         await renew(self.store, self.sessions, self.id)

@@ -10,8 +10,8 @@ from streams.audience import Audience
 from streams.directory import Directory
 from streams.generating import Generating
 from streams.hub import Bus, Hub
-from streams.presence import Presences
 from streams.removal import Removal
+from streams.roster import Roster
 from streams.session_store import SessionStore
 from streams.tokens import Claims
 
@@ -27,7 +27,7 @@ class Ports:
     directory: Directory
     store: SessionStore
     removal: Removal
-    presences: Presences
+    roster: Roster
     generating: Generating
     dispatch: Callable[[Message], None]
     verify: Callable[[str], Claims]

@@ -19,9 +19,9 @@ from streams.generate_frames import Cancel, Generate, Resume
 from streams.outbox import Outbox
 from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, Beat, Pulse
+from streams.subscriptions import Subscriptions
 from streams.verdict_frames import dumps, verdict_frame
 
-MAX_STREAMS = 128
 STALL_S = 5.0
 """A client that takes nothing for so long, while bytes wait, is cut off."""
 TYPING_S = 1.0
@@ -37,12 +37,12 @@ class Session:
     ) -> None:
         self.client = client
         self.outbox = outbox
-        self.streams: dict[str, StreamInfo] = {}
         self.ended: Close | None = None
         self.leaving = False
         """Whether it is being taken off the lists."""
         self._farewell = False
         self._ports = ports
+        self._subscriptions = Subscriptions(self, ports)
         self._cut = cut
         self._awaited = Awaited()
         self._typed: dict[str, float] = {}
@@ -73,6 +73,11 @@ class Session:
         """Whether it sees scores."""
         return self.client.is_moderator
 
+    @property
+    def streams(self) -> dict[str, StreamInfo]:
+        """Those it is subscribed to, by name."""
+        return self._subscriptions.streams
+
     async def open(self) -> None:
         """Greets the client; raises Overloaded if its site's news cannot be heard."""
         await self._ports.audience.enter(self)
@@ -80,7 +85,7 @@ class Session:
         self._say("welcome", replies.welcome(*about))
 
     async def close(self, *, farewell: bool = False) -> None:
-        """Takes the session off every list, whatever is away meanwhile.
+        """Takes the session off every list: here before it first waits, elsewhere whatever is away.
 
         A client that said farewell has read what was written before.
         """
@@ -89,9 +94,8 @@ class Session:
         unread = [] if farewell else self._awaited.unread(self._pulse.heard)
         self._ports.audience.leave(self, unread)
         self.outbox.discard()
-        for name in list(self.streams):
-            await self._leave(name)
-        await self._ports.generating.leave(self)
+        self._ports.generating.leave(self)
+        await self._subscriptions.leave_all()
         try:
             async with self._ports.gate:
                 await self._ports.store.close(self.client)
@@ -207,55 +211,16 @@ class Session:
         self._say("verdict", frame)
 
     async def _subscribe(self, frame: frames.Subscribe) -> None:
-        stream = self._granted(frame.stream)
-        if frame.stream not in self.streams and len(self.streams) >= MAX_STREAMS:
-            raise Forbidden(f"A connection carries at most {MAX_STREAMS} streams.")
-        fresh = frame.stream not in self.streams
-        self.streams[frame.stream] = stream
-        try:
-            if fresh:
-                async with self._ports.gate:
-                    await self._ports.store.attach(self.client, frame.stream)
-            answer = partial(self._subscribed, frame.stream)
-            await self._ports.hub.subscribe(self, stream, frame.since, frame.recent, answer)
-        except RtaiError:
-            self.streams.pop(frame.stream, None)
-            raise
-        try:
-            async with self._ports.gate:
-                await self._ports.audience.deliver_mail([self])
-                if fresh:
-                    await self._ports.presences.join(self.client, frame.stream)
-        except Overloaded as error:
-            # The subscription stands; late verdicts are looked for again.
-            logger.info("A subscriber's mail or presence has to wait: %s", error)
-
-    def _subscribed(self, stream: str, at: frames.Position, recovered: bool) -> str:
-        generating = self._ports.generating
-        running = generating.following.enter(self, stream)
-        assistant = generating.assistant(self.site, stream)
-        return replies.subscribed(stream, at, recovered, running, assistant)
+        await self._subscriptions.enter(self._granted(frame.stream), frame)
 
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
         await self.withdraw(frame.stream)
 
     async def withdraw(self, stream: str, reason: str = "") -> None:
         """Takes it out of a stream and says so; `reason` is why, where it did not ask for that."""
-        await self._leave(stream)
-        self._say("unsubscribed", replies.unsubscribed(stream, reason))
-
-    async def _leave(self, stream: str) -> None:
-        self._ports.hub.unsubscribe(self.id, self.site, stream)
-        self._ports.generating.following.depart(self, stream)
         self._typed.pop(stream, None)
-        if self.streams.pop(stream, None) is None:
-            return
-        try:
-            async with self._ports.gate:
-                await self._ports.store.detach(self.client, stream)
-                await self._ports.presences.leave(self.client, stream)
-        except Overloaded as error:
-            logger.info("A subscription is left to its lease: %s", error)
+        await self._subscriptions.leave(stream)
+        self._say("unsubscribed", replies.unsubscribed(stream, reason))
 
     async def _type(self, frame: frames.Typing) -> None:
         stream = frame.stream
@@ -285,7 +250,7 @@ class Session:
         if subscription is None:
             raise Forbidden("Subscribe to the stream first.")
         subscription.wants_presence = True
-        count, users = await self._ports.presences.of(self.site, stream)
+        count, users = await self._ports.roster.of(self.site, stream)
         self._say("presence", replies.presence(stream, count, users))
 
     async def _refresh(self, frame: frames.Refresh) -> None:
@@ -299,9 +264,7 @@ class Session:
             streams=frozenset(claims.streams),
             expires_ms=claims.exp * 1000,
         )
-        for stream in self.streams:
-            if (found := self._ports.hub.subscription(self.id, self.site, stream)) is not None:
-                found.is_moderator = self.is_moderator
+        self._subscriptions.take_role()
         for stream in [name for name in self.streams if not self.client.may_use(name)]:
             await self.withdraw(stream, Forbidden.code)
         self._say("refreshed", replies.refreshed(self.client.expires_ms))

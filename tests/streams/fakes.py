@@ -233,6 +233,8 @@ class FakeStore:
         self.attached: set[tuple[str, str]] = set()
         self.closed: list[str] = []
         self.away = False
+        self.gate: Callable[[], Awaitable[object]] | None = None
+        """Waited for before a stream is left."""
 
     async def open(self, client: Client, gateway: str) -> None: ...
 
@@ -245,6 +247,8 @@ class FakeStore:
         self.attached.add((client.session, stream))
 
     async def detach(self, client: Client, stream: str) -> None:
+        if self.gate is not None:
+            await self.gate()
         self._check()
         self.attached.discard((client.session, stream))
 
@@ -272,18 +276,31 @@ class FakeRemoval:
 
 
 class FakePresences:
+    """Sessions by stream, with their users' ids and names."""
+
     def __init__(self) -> None:
-        self.present: dict[str, list[tuple[str, str]]] = {}
+        self.present: dict[str, dict[str, tuple[str, str]]] = {}
+        self.away = False
+        self.gate: Callable[[], Awaitable[object]] | None = None
+        """Waited for before anybody comes or goes."""
 
     async def join(self, client: Client, stream: str) -> None:
-        self.present.setdefault(stream, []).append((client.user, client.name))
+        await self._check()
+        self.present.setdefault(stream, {})[client.session] = (client.user, client.name)
 
     async def leave(self, client: Client, stream: str) -> None:
-        self.present[stream].remove((client.user, client.name))
+        await self._check()
+        self.present.get(stream, {}).pop(client.session, None)
 
     async def of(self, site: str, stream: str) -> People:
-        found = tuple(sorted(set(self.present.get(stream, []))))
+        found = tuple(sorted(set(self.present.get(stream, {}).values())))
         return len(found), found
+
+    async def _check(self) -> None:
+        if self.gate is not None:
+            await self.gate()
+        if self.away:
+            raise Overloaded("Presence is away.")
 
 
 def lobby_group() -> str:

@@ -152,6 +152,7 @@ async def test_a_gateway_that_comes_to_a_stream_late_learns_what_runs_in_it(talk
     ann, bob = talk.visitor(user="ann"), talk.visitor(user="bob")
     id = await talk.asked(ann, stream="lobby")
     await ann.session.close()
+    await turns()
     await talk.hub.check()
     assert talk.bus.groups == {}
     talk.worker.start(id)
@@ -426,6 +427,7 @@ async def test_a_resumed_answer_goes_on_from_the_character_asked_for(talk: Talk)
     talk.worker.start(id)
     talk.worker.write(id, "Hello ")
     await ann.session.close()
+    await turns()
     assert generation_keys.group(id) not in talk.bus.groups
     got = await again.ask(type="resume", id=id, **{"from": 3})
     talk.worker.write(id, "all")
@@ -532,11 +534,25 @@ async def test_a_disconnect_alone_cancels_nothing_and_a_sweep_does_for_who_stays
     assert talk.generations.cancelled == [id]
 
 
+async def test_a_session_whose_close_is_cut_short_is_followed_no_more_either(talk: Talk) -> None:
+    ann = talk.visitor(user="ann")
+    id = await talk.asked(ann)
+    await ann.ask(type="subscribe", stream="lobby")
+    talk.store.gate = asyncio.Event().wait
+    closing = asyncio.create_task(ann.session.close())
+    await turns()
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+
+    assert generation_keys.group(id) not in talk.bus.groups
+
+
 async def test_a_session_that_ends_is_followed_no_more(talk: Talk) -> None:
     ann = talk.visitor(user="ann")
     id = await talk.asked(ann, stream="lobby")
     private = await talk.asked(ann, "p")
     await ann.session.close()
+    await turns()
     await talk.hub.check()
     assert generation_keys.group(private) not in talk.bus.groups
     assert lobby_group() not in talk.bus.groups

@@ -14,7 +14,9 @@ from streams.hub import Hub
 from streams.outbox import Outbox
 from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, PONG_S
-from streams.sessions import MAX_STREAMS, STALL_S, Session
+from streams.roster import Roster
+from streams.sessions import STALL_S, Session
+from streams.subscriptions import MAX_STREAMS
 from streams.tokens import Claims, InvalidToken
 from tests.streams.answering import Assistance, FakeGenerations
 from tests.streams.fakes import (
@@ -53,6 +55,7 @@ class Case:
         self.store = FakeStore()
         self.removal = FakeRemoval()
         self.presences = FakePresences()
+        self.roster = Roster(self.presences)
         self.dispatched: list[Message] = []
         self.tokens: dict[str, Claims] = {}
         self.hub = Hub(self.bus, self.history)
@@ -70,7 +73,7 @@ class Case:
             directory=self.directory,
             store=self.store,
             removal=self.removal,
-            presences=self.presences,
+            roster=self.roster,
             generating=self.assistance.generating,
             dispatch=self.dispatched.append,
             verify=self._verify,
@@ -572,7 +575,7 @@ async def test_a_closed_session_is_off_every_list(case: Case) -> None:
 
     assert case.store.closed == ["s1"]
     assert case.store.attached == set()
-    assert case.presences.present == {"lobby": []}
+    assert case.presences.present == {"lobby": {}}
     assert await visitor.read() == []
 
 
