@@ -148,7 +148,8 @@ def _frame(body: Mapping[str, Any], stream: str) -> frames.Send:
     """The body as the frame it would be on a WebSocket; raises RtaiError."""
     named = {name: body[name] for name in ("ref", "text") if isinstance(body.get(name), str)}
     # The library that writes our own frames refuses what a client may well send.
-    (found,) = frames.parse(json.dumps({**named, "type": "message", "stream": stream}))
+    whole = {**named, "type": "message", "stream": stream}
+    (found,) = frames.parse(json.dumps(whole, ensure_ascii=False))
     if isinstance(found, frames.Refused):
         raise found.error
     assert isinstance(found, frames.Send)  # noqa: S101 (its type stands above)

@@ -170,6 +170,16 @@ def test_a_malformed_message_is_refused_and_not_stored(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("count", [8_000, 10_000])
+def test_a_text_of_emoji_is_as_long_as_any_other(sse: Door, room: str, count: int) -> None:
+    body = json.dumps({"ref": "r", "text": "👋" * count}, ensure_ascii=False).encode()
+    path = f"/sse/v1/streams/{room}/messages"
+    answer = sse.http.post(path, content=body, headers=bearer(token()))
+
+    assert answer.status_code == 202, answer.text
+    sse.decide()
+
+
 def test_a_rate_limit_says_when_to_come_back(sse: Door, room: str) -> None:
     sse.valkey.hset(keys.LIMITS, "user.messages", "1:60000:1")
     given = token("hasty")
