@@ -43,7 +43,7 @@ class Client:
         self._readers: set[asyncio.Queue[Frame | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
-        self._closed = ConnectionClosed(1000, "")
+        self._closed: Exception = ConnectionClosed(1000, "")
 
     @property
     def state(self) -> State:
@@ -130,7 +130,13 @@ class Client:
             self._readers.discard(queue)
 
     async def _run(self) -> None:
-        await self._end(await self._link.run())
+        end: Exception = ConnectionClosed(1000, "closed by this side")
+        try:
+            end = await self._link.run()
+        except Exception as error:
+            end = error
+        finally:
+            await self._end(end)
 
     async def _take(self, frame: Frame) -> None:
         match frame["type"]:
@@ -239,9 +245,15 @@ class Client:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _end(self, error: ConnectionClosed) -> None:
+    async def _end(self, error: Exception) -> None:
+        """Whatever waits gets the error, also where the caller's `on_state` fails."""
         self._closed = error
-        self._link.close()
+        try:
+            self._link.close()
+        finally:
+            await self._fail(error)
+
+    async def _fail(self, error: Exception) -> None:
         for waits in self._subscribing.values():
             if not waits.done():
                 waits.set_exception(error)

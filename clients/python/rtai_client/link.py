@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -23,6 +24,12 @@ STABLE_S = 5.0
 """After so long a connection counts as a success."""
 LEAST_RENEWAL_S = 5.0
 LOST = (OSError, TimeoutError, WebSocketException)
+
+logger = logging.getLogger(__name__)
+
+
+class _NoToken(Exception):
+    """The token function failed; another attempt may help."""
 
 
 class Link:
@@ -63,7 +70,7 @@ class Link:
                 await self._socket.send(json.dumps(frame))
 
     async def run(self) -> ConnectionClosed:
-        """Connects over and over; returns why it must not any more."""
+        """Connects over and over; returns why it must not any more. Raises what is a mistake."""
         while True:
             self._set(State.CONNECTING)
             began = time.monotonic()
@@ -87,6 +94,8 @@ class Link:
             return after_close(error.code, error.reason)
         except InvalidStatus as error:
             return self._refused(error)
+        except _NoToken:
+            return Advice(again=True, fresh_token=self._stale)
         except LOST:
             return Advice(again=True, fresh_token=self._failures > 0)
         return Advice(again=True, fresh_token=False)
@@ -107,8 +116,19 @@ class Link:
             async with asyncio.timeout(max(0.0, left)):
                 await self._wake.wait()
 
+    async def _token(self, fresh: bool) -> Token:
+        """Asks for a token. What goes wrong there is no end, unless it says so: it may be a
+        proxy's page instead of JSON, and is asked for again."""
+        try:
+            return await self._tokens(fresh)
+        except ConnectionClosed:
+            raise
+        except Exception as error:
+            logger.warning("There was no token: %r", error)
+            raise _NoToken from error
+
     async def _connect(self) -> None:
-        token = await self._tokens(self._stale)
+        token = await self._token(self._stale)
         headers = {"Authorization": f"Bearer {token.value}"}
         async with connect(
             self._url,
@@ -156,9 +176,13 @@ class Link:
         while True:
             left = token.expires_at - time.time() - RENEW_BEFORE_S * (0.5 + self._random() / 2)
             await asyncio.sleep(max(LEAST_RENEWAL_S, left))
-            with contextlib.suppress(*LOST):
-                token = await self._tokens(True)
-                await self.send({"type": "refresh", "token": token.value})
+            try:
+                token = await self._token(True)
+            except _NoToken:
+                continue
+            except ConnectionClosed:
+                return  # The connection lives as long as its token does.
+            await self.send({"type": "refresh", "token": token.value})
 
     def _set(self, state: State) -> None:
         if state is not self.state:
