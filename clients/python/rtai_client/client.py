@@ -10,13 +10,16 @@ from uuid import uuid4
 from rtai_client.answers import Answer
 from rtai_client.errors import ConnectionClosed, Refused
 from rtai_client.link import Link
-from rtai_client.places import Frame, Place, Step
+from rtai_client.places import Frame
 from rtai_client.reconnecting import State
+from rtai_client.subscriptions import Subscriptions
 from rtai_client.tokens import Tokens
 
 REF_LIFE_S = 270.0
 """The server knows a `ref` for 5 minutes; sent again later, a message would be judged twice."""
 FIRST_RETRY_MS = 500
+UNAUTHORIZED = "unauthorized"
+"""Answers a `refresh`, never a subscription."""
 QUEUE = 1_000
 """Frames that an iterator of `frames` may be behind before reading stops."""
 
@@ -36,8 +39,7 @@ class Client:
         self._link = Link(url, tokens, self._take, self._set, random)
         self._on_state = on_state
         self._ref_life_s = ref_life_s
-        self._places: dict[str, Place] = {}
-        self._subscribing: dict[str, asyncio.Future[Frame]] = {}
+        self._subscriptions = Subscriptions(self._send, self._deliver)
         self._outbox: dict[str, _Posted] = {}
         self._answers: dict[str, Answer] = {}
         self._readers: set[asyncio.Queue[Frame | None]] = set()
@@ -73,20 +75,11 @@ class Client:
     async def subscribe(self, stream: str, recent: int = 0) -> Frame:
         """Attaches to a stream and returns its `subscribed` frame; raises Refused."""
         self._raise_if_closed()
-        place = self._places[stream] = Place(stream, recent)
-        waits: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._subscribing[stream] = waits
-        await self._send(place.request())
-        try:
-            return await waits
-        except Refused:
-            self._places.pop(stream, None)
-            raise
+        return await self._subscriptions.add(stream, recent)
 
     async def unsubscribe(self, stream: str) -> None:
         """Detaches from a stream."""
-        if self._places.pop(stream, None) is not None:
-            await self._send({"type": "unsubscribe", "stream": stream})
+        await self._subscriptions.remove(stream)
 
     async def send(self, stream: str, text: str, ref: str | None = None) -> Frame:
         """Sends a message, again after each reconnect, until it has a verdict; returns that.
@@ -143,7 +136,7 @@ class Client:
             case "welcome":
                 await self._opened()
             case "subscribed":
-                await self._subscribed(frame)
+                await self._subscriptions.answer(frame)
             case "start" | "token" | "done":
                 await self._answered(frame)
             case "verdict":
@@ -151,15 +144,12 @@ class Client:
             case "error":
                 await self._failed(frame)
             case "unsubscribed":
-                # Unasked, with a `reason`, where the stream or the right to it is gone.
-                self._places.pop(frame["stream"], None)
-                await self._deliver(frame)
+                await self._subscriptions.end(frame)
             case _:
-                await self._published(frame)
+                await self._subscriptions.take(frame)
 
     async def _opened(self) -> None:
-        for place in self._places.values():
-            await self._send(place.request())
+        await self._subscriptions.open()
         now = time.monotonic()
         for posted in list(self._outbox.values()):
             if now - posted.since > self._ref_life_s:
@@ -168,30 +158,6 @@ class Client:
                 await self._send(posted.frame)
         for answer in list(self._answers.values()):
             await self._send(answer.again())
-
-    async def _subscribed(self, frame: Frame) -> None:
-        if (place := self._places.get(frame["stream"])) is None:
-            return
-        if not place.subscribed(frame):
-            await self._deliver({"type": "reset", "stream": place.stream})
-            await self._send(place.request())
-            return
-        waits = self._subscribing.pop(place.stream, None)
-        if waits is not None and not waits.done():
-            waits.set_result(frame)
-        await self._deliver(frame)
-
-    async def _published(self, frame: Frame) -> None:
-        """A frame of a stream: passed on once and in order."""
-        place = self._places.get(frame.get("stream", ""))
-        if place is None or "offset" not in frame:
-            await self._deliver(frame)
-            return
-        step = place.take(frame)
-        if step is Step.GAP:
-            await self._send(place.request())
-        elif step is Step.NEXT:
-            await self._deliver(frame)
 
     async def _answered(self, frame: Frame) -> None:
         """A frame of an answer: ours by its `ref` or `id`, or one that a stream shows."""
@@ -217,20 +183,24 @@ class Client:
             self._outbox[ref].fail(error)
         elif ref in self._answers:
             await self._answers.pop(ref).take(frame)
-        elif self._subscribing and not error.retryable:
-            # Subscriptions have no `ref`; they are answered in the order in which they were asked.
-            waits = self._subscribing.pop(next(iter(self._subscribing)))
-            waits.set_exception(error)
-        elif error.retryable:
-            self._later(self._ask_again((error.retry_after_ms or FIRST_RETRY_MS) / 1000))
-        else:
+        elif "ref" in frame or "id" in frame or error.code == UNAUTHORIZED:
             await self._deliver(frame)
+        else:
+            await self._unnamed(frame, error)
+
+    async def _unnamed(self, frame: Frame, error: Refused) -> None:
+        """An error that names nothing answers a subscription, if any is to be answered."""
+        if self._subscriptions.are_asked:
+            await self._subscriptions.refuse(error)
+        elif not error.retryable:
+            await self._deliver(frame)
+        if error.retryable:
+            self._later(self._ask_again((error.retry_after_ms or FIRST_RETRY_MS) / 1000))
 
     async def _ask_again(self, seconds: float) -> None:
         """Asks once more for subscriptions that were refused for now."""
         await asyncio.sleep(seconds)
-        for place in [each for each in self._places.values() if not each.is_live]:
-            await self._send(place.request())
+        await self._subscriptions.ask_again()
 
     async def _deliver(self, frame: Frame) -> None:
         for queue in list(self._readers):
@@ -254,9 +224,7 @@ class Client:
             await self._fail(error)
 
     async def _fail(self, error: Exception) -> None:
-        for waits in self._subscribing.values():
-            if not waits.done():
-                waits.set_exception(error)
+        self._subscriptions.close(error)
         for posted in self._outbox.values():
             posted.fail(error)
         for answer in self._answers.values():
