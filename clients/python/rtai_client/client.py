@@ -17,7 +17,6 @@ from rtai_client.tokens import Tokens
 
 REF_LIFE_S = 270.0
 """The server knows a `ref` for 5 minutes; sent again later, a message would be judged twice."""
-FIRST_RETRY_MS = 500
 UNAUTHORIZED = "unauthorized"
 """Answers a `refresh`, never a subscription."""
 QUEUE = 1_000
@@ -183,10 +182,29 @@ class Client:
             self._outbox[ref].fail(error)
         elif ref in self._answers:
             await self._answers.pop(ref).take(frame)
+        elif (answer := self._answer(frame.get("id"))) is not None:
+            await self._unanswered(answer, frame, error)
         elif "ref" in frame or "id" in frame or error.code == UNAUTHORIZED:
             await self._deliver(frame)
         else:
             await self._unnamed(frame, error)
+
+    def _answer(self, id: str | None) -> Answer | None:
+        found = (each for each in self._answers.values() if id and each.id == id)
+        return next(found, None)
+
+    async def _unanswered(self, answer: Answer, frame: Frame, error: Refused) -> None:
+        """A `resume` was refused, for now or for good."""
+        if error.retryable:
+            self._later(self._resume(answer, error.wait_s))
+        else:
+            self._answers.pop(answer.request["ref"], None)
+            await answer.take(frame)
+
+    async def _resume(self, answer: Answer, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        if not answer.is_over:
+            await self._send(answer.again())
 
     async def _unnamed(self, frame: Frame, error: Refused) -> None:
         """An error that names nothing answers a subscription, if any is to be answered."""
@@ -195,7 +213,7 @@ class Client:
         elif not error.retryable:
             await self._deliver(frame)
         if error.retryable:
-            self._later(self._ask_again((error.retry_after_ms or FIRST_RETRY_MS) / 1000))
+            self._later(self._ask_again(error.wait_s))
 
     async def _ask_again(self, seconds: float) -> None:
         """Asks once more for subscriptions that were refused for now."""

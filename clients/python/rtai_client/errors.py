@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+FIRST_RETRY_MS = 500
+
 
 class Refused(Exception):
     """An `error` frame, with the server's stable `code`."""
@@ -13,6 +15,11 @@ class Refused(Exception):
         self.detail = str(frame.get("detail", ""))
         self.retryable = bool(frame.get("retryable"))
         self.retry_after_ms: int | None = frame.get("retry_after_ms")
+
+    @property
+    def wait_s(self) -> float:
+        """How long to wait before another attempt, in seconds."""
+        return (self.retry_after_ms or FIRST_RETRY_MS) / 1000
 
 
 class ConnectionClosed(Exception):
