@@ -32,7 +32,7 @@ from inference.errors import RtaiError
 from streams import lifespan
 
 WIDGET = (
-    *("words", "backoff", "client", "thread", "answers", "visitor", "style"),
+    *("words", "backoff", "place", "client", "thread", "answers", "visitor", "style"),
     *("parts", "nametag", "composer", "log", "widget"),
 )
 """The widget's modules, each after those it imports."""

@@ -222,6 +222,57 @@ def test_a_gap_is_asked_for_once(live: Lab) -> None:
     assert offsets(live) == [1, 3]
 
 
+def test_a_live_frame_between_a_gap_and_its_answer_loses_nothing(live: Lab) -> None:
+    live.say(published(1), published(3), published(4))
+    assert offsets(live) == [1]
+
+    live.subscribed(recovered=True, offset=4)
+    live.say(published(2), published(3), published(4), published(5))
+    assert offsets(live) == [1, 2, 3, 4, 5]
+    assert len(live.sent("subscribe")) == 2
+
+
+def test_a_question_about_a_gap_without_an_answer_is_asked_again(live: Lab) -> None:
+    live.say(published(1), published(3))
+    live.pass_ms(10_000)
+
+    since = {"epoch": "e", "offset": 1}
+    assert [each.get("since") for each in live.sent("subscribe")] == [None, since, since]
+
+
+def test_recent_frames_of_an_earlier_epoch_are_no_reason_to_ask(start: Start) -> None:
+    lab = start()
+    lab.do("(client.subscribe('lobby'), client.connect())")
+    lab.greet(offset=6)
+    lab.say(published(3, "d"), published(4, "d"), published(5), published(6), published(7))
+
+    assert offsets(lab) == [3, 4, 5, 6, 7]
+    assert len(lab.sent("subscribe")) == 1
+
+
+def test_frames_of_a_new_epoch_are_asked_for_once(live: Lab) -> None:
+    live.say(published(1))
+    for offset in range(2, 30):
+        live.say(published(offset, "f"))
+    assert len(live.sent("subscribe")) == 2
+
+    live.subscribed(recovered=False, offset=29, epoch="f")
+    live.say(published(30, "f"))
+    live.subscribed(offset=30, epoch="f")
+    live.say(*(published(offset, "f") for offset in range(1, 32)))
+    assert offsets(live) == [1, *range(1, 32)]
+    assert len(live.sent("subscribe")) == 3
+
+
+def test_a_gap_in_the_epoch_that_the_answer_does_not_see_is_asked_for_once(live: Lab) -> None:
+    live.say(published(1), published(2, "f"))
+    live.subscribed(recovered=True, offset=1)
+    live.say(published(2, "f"), published(3, "f"), published(4, "f"))
+
+    assert offsets(live) == [1, 2, 3, 4]
+    assert len(live.sent("subscribe")) == 2
+
+
 def test_a_message_waits_for_the_subscription_and_is_sent_again_until_it_is_judged(
     start: Start,
 ) -> None:

@@ -12,6 +12,7 @@ class Step(Enum):
 
     NEXT = auto()
     SEEN = auto()
+    """It was passed on before, or comes again behind the answer that is awaited."""
     GAP = auto()
     """Something lacks before it: subscribe again from the last frame."""
 
@@ -22,9 +23,11 @@ class Place:
     def __init__(self, stream: str, recent: int) -> None:
         self.stream = stream
         self.is_live = False
+        """Whether the last question for it was answered."""
         self._recent = recent
         self._epoch = ""
         self._last: int | None = None
+        self._head = 0
         self._asked_since = False
         self._resynced_at: int | None = None
 
@@ -44,17 +47,25 @@ class Place:
             return False
         if not self._asked_since and self._recent == 0:
             self._last = frame["offset"]
-        self._epoch, self.is_live = frame["epoch"], True
+        self._epoch, self._head, self.is_live = frame["epoch"], frame["offset"], True
         return True
 
     def take(self, frame: Frame) -> Step:
-        """Moves on to a frame of the stream, if it is the next one."""
-        offset, same = frame["offset"], frame["epoch"] == self._epoch
-        if same and self._last is not None and offset <= self._last:
+        """Moves on to a frame of the stream, if it is the next one.
+
+        Until a question is answered, frames are those of an older subscription: what lacks before
+        them would count as seen. They come again behind the answer.
+        """
+        offset, last = frame["offset"], -1 if self._last is None else self._last
+        # What an answer brings may be of an earlier epoch: offsets can go on over a change.
+        same = frame["epoch"] == self._epoch or last < offset <= self._head
+        if not self.is_live or (same and offset <= last):
             return Step.SEEN
-        gap = not same or (self._last is not None and offset > self._last + 1)
+        gap = not same or (self._last is not None and offset > last + 1)
         if gap and self._resynced_at != self._last:
             self._resynced_at = self._last
             return Step.GAP
-        self._epoch, self._last = frame["epoch"], offset
+        self._last = offset
+        if not same:
+            self._epoch = frame["epoch"]
         return Step.NEXT

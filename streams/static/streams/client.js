@@ -7,6 +7,7 @@
 // of every frame that concerns it by `onFrame(frame)`, each stream frame once and in order.
 
 import { afterClose, backoff, FIRST_DELAY_MS } from "./backoff.js";
+import { GAP, NEXT, Place } from "./place.js";
 
 export const IDLE = "idle";
 export const CONNECTING = "connecting";
@@ -18,7 +19,6 @@ const STABLE_MS = 5_000;
 const ANSWER_MS = 10_000;
 const REF_LIFE_MS = 270_000; // The server knows a `ref` for 5 minutes; later it would post twice.
 const REFRESH_BEFORE_MS = 60_000;
-const RECENT = 50;
 const ANSWERS = ["verdict", "error", "start", "done"]; // With their `ref`, a frame is answered.
 
 export class Client {
@@ -38,7 +38,7 @@ export class Client {
   #silenceMs = ANSWER_MS;
   #heldUntilMs = 0; // The server asked not to come back before.
   #timers = {};
-  #streams = new Map(); // name → {epoch, last, live, since, resync}
+  #streams = new Map(); // name → Place
   #outbox = new Map(); // ref → {frame, sentMs, turn}
 
   constructor({ url, token, onState, onFrame, Socket = WebSocket, random = Math.random }) {
@@ -75,7 +75,7 @@ export class Client {
   }
 
   subscribe(stream) {
-    this.#streams.set(stream, { epoch: null, last: 0, live: false, since: false, resync: -1 });
+    this.#streams.set(stream, new Place());
     if (this.state === OPEN) this.#subscribe(stream);
   }
 
@@ -238,10 +238,7 @@ export class Client {
   }
 
   #subscribe(stream) {
-    const at = this.#streams.get(stream);
-    at.since = at.last > 0;
-    const since = { epoch: at.epoch, offset: at.last };
-    this.send({ type: "subscribe", stream, ...(at.since ? { since } : { recent: RECENT }) });
+    this.send({ type: "subscribe", stream, ...this.#streams.get(stream).ask() });
     this.#askAgain(ANSWER_MS);
   }
 
@@ -253,33 +250,22 @@ export class Client {
   }
 
   #subscribed(frame) {
-    const at = this.#streams.get(frame.stream);
-    if (!at) return;
-    if (at.since && !frame.recovered) {
-      at.last = 0;
+    const answer = this.#streams.get(frame.stream)?.answered(frame);
+    if (answer === undefined) return;
+    if (!answer) {
       this.#subscribe(frame.stream);
       return;
     }
-    if (!at.since) at.last = 0;
-    at.epoch = frame.epoch;
-    at.live = true;
-    this.#onFrame({ ...frame, reset: !at.since });
+    this.#onFrame({ ...frame, ...answer });
     this.#secondChance = true;
     this.#flush(frame.stream);
   }
 
-  // Drops what was seen; asks once for what is missing between two frames.
+  // Drops what was seen; asks for what is missing between two frames.
   #isNext(frame) {
-    const at = this.#streams.get(frame.stream);
-    if (!at || (frame.epoch === at.epoch && frame.offset <= at.last)) return false;
-    const gap = frame.epoch !== at.epoch || (at.last > 0 && frame.offset > at.last + 1);
-    if (gap && at.resync !== at.last) {
-      at.resync = at.last;
-      this.#subscribe(frame.stream);
-      return false;
-    }
-    at.last = frame.offset;
-    return true;
+    const step = this.#streams.get(frame.stream)?.take(frame);
+    if (step === GAP) this.#subscribe(frame.stream);
+    return step === NEXT;
   }
 
   #flush(stream) {
