@@ -33,7 +33,7 @@ from streams import lifespan
 
 WIDGET = (
     *("words", "backoff", "place", "client", "thread", "answers", "visitor", "style"),
-    *("parts", "nametag", "composer", "log", "widget"),
+    *("parts", "nametag", "composer", "log", "standing", "widget"),
 )
 """The widget's modules, each after those it imports."""
 START = "boot(document.currentScript);"

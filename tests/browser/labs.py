@@ -5,22 +5,23 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+SOCKET = """class FakeSocket {
+  constructor(url, protocols) {
+    Object.assign(this, { url, protocols, sent: [], closed: null });
+    lab.sockets.push(this);
+  }
+  send(text) { this.sent.push(JSON.parse(text)); }
+  close(code) { this.closed = code; }
+  say(...frames) {
+    this.onmessage({ data: frames.map((each) => JSON.stringify(each)).join("\\n") });
+  }
+  drop(code = 1006, reason = "") { this.onclose({ code, reason }); }
+}"""
 FAKE = """async ([options]) => {
+  SOCKET
   const module = { ...(await import("./client.js")), ...(await import("./backoff.js")) };
   const lab = window.lab = { sockets: [], states: [], frames: [], tokens: [], module };
   lab.answer = async () => ({ token: `t${lab.tokens.length}`, expiresMs: Date.now() + 600_000 });
-  class FakeSocket {
-    constructor(url, protocols) {
-      Object.assign(this, { url, protocols, sent: [], closed: null });
-      lab.sockets.push(this);
-    }
-    send(text) { this.sent.push(JSON.parse(text)); }
-    close(code) { this.closed = code; }
-    say(...frames) {
-      this.onmessage({ data: frames.map((each) => JSON.stringify(each)).join("\\n") });
-    }
-    drop(code = 1006, reason = "") { this.onclose({ code, reason }); }
-  }
   lab.client = new module.Client({
     url: "ws://lab.test/ws/v1/",
     token: (fresh) => { lab.tokens.push(fresh); return lab.answer(fresh); },
@@ -29,7 +30,7 @@ FAKE = """async ([options]) => {
     Socket: FakeSocket,
     random: () => options.random ?? 0.5,
   });
-}"""
+}""".replace("SOCKET", SOCKET, 1)
 WELCOME = {"type": "welcome", "session": "s", "heartbeat_s": 25}
 
 

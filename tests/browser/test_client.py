@@ -378,6 +378,47 @@ def test_a_subscription_without_an_answer_is_asked_for_again(start: Start) -> No
     assert len(lab.sent("subscribe")) == 2
 
 
+@pytest.mark.parametrize("random", [0, 0.5, 1])
+def test_a_stream_that_was_switched_off_is_asked_for_until_it_is_back(
+    start: Start, random: float
+) -> None:
+    lab = start(random=random)
+    lab.open()
+    lab.say(published(7), {"type": "unsubscribed", "stream": "lobby", "reason": "not_found"})
+    lab.pass_ms(4_999)
+    assert len(lab.sent("subscribe")) == 1
+
+    lab.pass_ms(5_001)
+    assert lab.sent("subscribe")[1:] == [
+        {"type": "subscribe", "stream": "lobby", "since": {"epoch": "e", "offset": 7}}
+    ]
+    lab.say({"type": "error", "code": "not_found", "detail": "", "retryable": False})
+    lab.pass_ms(10_000)
+    assert len(lab.sent("subscribe")) == 3
+    lab.subscribed(recovered=True, offset=8)
+    lab.say(published(8))
+    lab.pass_ms(20_000)
+    assert len(lab.sent("subscribe")) == 3
+    assert offsets(lab) == [7, 8]
+
+
+def test_a_stream_that_was_left_is_not_asked_for(live: Lab) -> None:
+    live.say({"type": "unsubscribed", "stream": "lobby"})
+    live.pass_ms(20_000)
+
+    assert len(live.sent("subscribe")) == 1
+
+
+def test_what_was_written_while_the_stream_is_off_is_sent_when_it_is_back(live: Lab) -> None:
+    live.say({"type": "unsubscribed", "stream": "lobby", "reason": "not_found"})
+    live.do("client.post('lobby', 'hello', 'r1')")
+    assert live.sent("message") == []
+
+    live.pass_ms(10_000)
+    live.subscribed()
+    assert [each["ref"] for each in live.sent("message")] == ["r1"]
+
+
 def test_events_of_an_old_connection_are_ignored(live: Lab) -> None:
     live.drop()
     live.do("lab.sockets[0].onclose({ code: 4503, reason: '' })")

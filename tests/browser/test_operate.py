@@ -153,6 +153,33 @@ def test_a_restart_of_the_server_loses_nothing(ann: Window, bob: Window, product
         window.forgive(GONE)
 
 
+def switch(operator: Window, product: Product, stream: str) -> None:
+    """Switches a stream on or off on the admin's page."""
+    page = operator.page
+    page.goto(f"{product.url}/admin/streams/stream/?q={stream}")
+    page.get_by_role("link", name=stream, exact=True).click()
+    page.get_by_label("Active").click()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".messagelist")).to_contain_text("changed successfully")
+
+
+def test_a_stream_that_is_switched_off_and_on_again_keeps_its_windows(
+    ann: Window, bob: Window, operator: Window, product: Product
+) -> None:
+    text = fresh("We are all back again.")
+    switch(operator, product, "lobby")
+    expect(ann.page.locator(".banner")).to_contain_text("This chat does not exist.")
+    expect(ann.box).to_be_disabled()
+
+    switch(operator, product, "lobby")
+    expect(ann.box).to_be_enabled(timeout=20_000)
+    expect(bob.box).to_be_enabled(timeout=20_000)
+    ann.say(text)
+
+    ann.is_told(text, "Sent")
+    bob.sees(text)
+
+
 def test_a_session_ended_by_the_operator_comes_to_an_end(
     ann: Window, operator: Window, product: Product
 ) -> None:

@@ -222,6 +222,7 @@ export class Client {
     if (frame.type === "error" && frame.retryable && !frame.ref && !frame.id) {
       this.#askAgain(frame.retry_after_ms || FIRST_DELAY_MS);
     }
+    if (frame.type === "unsubscribed" && frame.reason) this.#withdrawn(frame.stream);
   }
 
   #deliver(frame) {
@@ -247,6 +248,15 @@ export class Client {
     this.#after("answer", ms, () => {
       for (const [stream, at] of this.#streams) if (!at.live) this.#subscribe(stream);
     });
+  }
+
+  // The stream was switched off, and may come back. All its clients hear of that at once, so each
+  // takes its own time.
+  #withdrawn(stream) {
+    const at = this.#streams.get(stream);
+    if (!at) return;
+    at.live = false;
+    this.#askAgain(ANSWER_MS * (0.5 + this.#random() / 2));
   }
 
   #subscribed(frame) {

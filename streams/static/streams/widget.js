@@ -1,18 +1,18 @@
 // The embedded chat: a panel of its own style on anybody's page, made from one script tag.
 
 import { Answers } from "./answers.js";
-import { Client, CLOSED, OPEN, WAITING } from "./client.js";
+import { Client, OPEN } from "./client.js";
 import { Composer } from "./composer.js";
 import { Log } from "./log.js";
 import { NameTag } from "./nametag.js";
 import { make } from "./parts.js";
+import { Standing } from "./standing.js";
 import { STYLE } from "./style.js";
 import { Thread } from "./thread.js";
 import { openStore, readStored, Visitor } from "./visitor.js";
 import { noteText, WORDS } from "./words.js";
 
 const TYPING_LASTS_MS = 5_000;
-const PATIENCE_MS = 2_000; // A drop shorter than this is not worth a banner.
 
 function newRef() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -31,14 +31,11 @@ export class Widget {
   #client;
   #log;
   #composer;
-  #live = make("span", { class: "live" }, WORDS.state.other);
-  #banner = make("div", { class: "banner", hidden: true });
+  #standing;
   #status = make("div", { class: "away", role: "status" });
   #typing = make("div", { class: "typing", dir: "auto" });
   #typists = new Map(); // user id → timer
   #drawing = 0;
-  #bannerTimer = 0;
-  #wasOpen = false;
 
   constructor(host, options) {
     this.#options = options;
@@ -48,10 +45,14 @@ export class Widget {
     this.#visitor = new Visitor(host, options, this.#store);
     this.#thread = new Thread(() => this.#visitor.sub);
     this.#answers = new Answers(this.#thread);
+    this.#standing = new Standing({
+      told: (text, isOver) => this.#told(text, isOver),
+      again: () => this.#tryAgain(),
+    });
     this.#client = new Client({
       url: `${host.replace(/^http/, "ws")}/ws/v1/`,
       token: (fresh) => this.#visitor.get(fresh),
-      onState: (state, detail) => this.#stateChanged(state, detail),
+      onState: (state, detail) => this.#standing.changed(state, detail),
       onFrame: (frame) => this.#arrived(frame),
     });
     this.element = make("div", { class: "rtai-widget", "data-theme": options.theme || "auto" });
@@ -84,16 +85,17 @@ export class Widget {
       typing: () => this.#client.send({ type: "typing", stream: this.#stream }),
       change: () => this.#keep(),
     });
-    const head = make("header", {}, make("h2", { dir: "auto" }, title), this.#live, tag.button);
+    const { word, banner } = this.#standing;
+    const head = make("header", {}, make("h2", { dir: "auto" }, title), word, tag.button);
     const { list, empty, newer } = this.#log;
     const foot = make("div", { class: "foot" }, newer, this.#typing, ...this.#composer.elements);
-    const parts = [head, tag.form, this.#banner, list, empty, this.#status, foot];
+    const parts = [head, tag.form, banner, list, empty, this.#status, foot];
     root.append(make("section", { class: "panel", "aria-label": title }, ...parts));
   }
 
   #listen() {
     window.addEventListener("online", () => this.#client.wake());
-    window.addEventListener("offline", () => this.#tellState());
+    window.addEventListener("offline", () => this.#standing.tell());
     window.addEventListener("pageshow", () => this.#client.wake());
     document.addEventListener("visibilitychange", () => document.hidden || this.#client.wake());
     this.element.addEventListener("rtai:fill", (event) => this.#composer.fill(String(event.detail)));
@@ -186,9 +188,7 @@ export class Widget {
     if (frame.type === "subscribed") this.#subscribed(frame);
     else if (frame.type === "typing") this.#someoneTypes(frame.user);
     else if (this.#answered(frame) || this.#thread.apply(frame)) this.#changed(frame);
-    else if (frame.type === "error" && frame.code === "not_found" && !frame.ref && !frame.id) {
-      this.#closedFor(404);
-    }
+    else if (["unsubscribed", "error"].includes(frame.type)) this.#standing.refused(frame);
   }
 
   #answered(frame) {
@@ -203,6 +203,7 @@ export class Widget {
   }
 
   #subscribed(frame) {
+    this.#standing.attached();
     if (frame.reset) this.#thread.reset();
     this.#thread.horizon = frame.offset;
     this.#assistant = this.#composer.assistant = frame.assistant;
@@ -254,42 +255,14 @@ export class Widget {
 
   // The connection.
 
-  #stateChanged(state, detail) {
-    this.#live.dataset.state = state;
-    this.#live.textContent = WORDS.state[state] || WORDS.state.other;
-    if (state === CLOSED) this.#closedFor(detail.code);
-    else this.#tellState();
-  }
-
-  #tellState() {
-    const { state } = this.#client;
-    if (state === OPEN) {
-      clearTimeout(this.#bannerTimer);
-      this.#bannerTimer = 0;
-      this.#wasOpen = true;
-      this.#showBanner("");
-    } else if (!navigator.onLine) {
-      this.#showBanner(WORDS.offline);
-    } else if (state === WAITING && !this.#bannerTimer) {
-      const text = this.#wasOpen ? WORDS.waiting : WORDS.unreached;
-      const late = () => this.#client.state !== OPEN && this.#showBanner(text);
-      this.#bannerTimer = setTimeout(late, PATIENCE_MS);
-    }
-  }
-
-  #closedFor(code) {
-    clearTimeout(this.#bannerTimer);
-    this.#showBanner(WORDS.closed[code] || WORDS.closed.other, "closed");
-    const onclick = () => this.#client.connect();
-    if (code !== 4503) this.#banner.append(make("button", { type: "button", onclick }, WORDS.retry));
-  }
-
-  #showBanner(text, kind = "waiting") {
-    this.#banner.hidden = !text;
-    this.#banner.dataset.kind = kind;
-    this.#banner.replaceChildren(text);
-    this.#composer.box.disabled = kind === "closed";
+  #told(text, isOver) {
+    this.#composer.box.disabled = isOver;
     if (text) this.#status.textContent = text;
+  }
+
+  #tryAgain() {
+    if (this.#client.state === OPEN) this.#client.subscribe(this.#stream);
+    else this.#client.connect();
   }
 
   // Drawing.

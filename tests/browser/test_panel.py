@@ -1,0 +1,127 @@
+"""What the widget shows of its connection and its stream: a fake server, and no time but the
+test's."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.labs import SOCKET, WELCOME
+
+START = """async () => {
+  const lab = window.lab = { sockets: [] };
+  SOCKET
+  window.WebSocket = FakeSocket;
+  const token = `x.${btoa(JSON.stringify({ sub: "ann" }))}.x`;
+  const expires_at = new Date(Date.now() + 600_000).toISOString();
+  window.fetch = async () => ({ ok: true, json: async () => ({ token, expires_at }) });
+  const { Widget } = await import("./widget.js");
+  const widget = new Widget("http://lab.test", { site: "pk", stream: "lobby" });
+  document.body.append(widget.element);
+  widget.start();
+}""".replace("SOCKET", SOCKET, 1)
+GONE = {"type": "unsubscribed", "stream": "lobby", "reason": "not_found"}
+ABSENT = "This chat does not exist."
+
+
+def refused(code: str) -> dict[str, Any]:
+    return {"type": "error", "code": code, "detail": "", "retryable": False}
+
+
+class Panel:
+    """A widget whose server says what the test wants."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.evaluate(START)
+        self.banner = page.locator(".banner")
+        self.button = page.get_by_role("button", name="Try again")
+        self.box = page.get_by_role("textbox", name="Message")
+        self.state = page.locator(".live")
+
+    def say(self, *frames: dict[str, Any]) -> None:
+        """The server says these frames."""
+        self.page.evaluate("(frames) => lab.sockets.at(-1).say(...frames)", frames)
+
+    def subscribe(self) -> None:
+        """The server takes the subscription."""
+        place = {"epoch": "e", "offset": 0, "recovered": True, "running": [], "assistant": None}
+        self.say({"type": "subscribed", "stream": "lobby", **place})
+
+    def asked(self) -> int:
+        """How often the stream was asked for."""
+        sent = self.page.evaluate("lab.sockets.at(-1).sent")
+        return sum(each["type"] == "subscribe" for each in sent)
+
+    def is_well(self) -> None:
+        """Nothing is wrong."""
+        expect(self.banner).to_be_hidden()
+        expect(self.box).to_be_enabled()
+        expect(self.state).to_have_text("Live")
+
+    def is_closed(self, text: str) -> None:
+        """The banner says so, and one may try again."""
+        expect(self.banner).to_contain_text(text)
+        expect(self.button).to_be_visible()
+        expect(self.box).to_be_disabled()
+        expect(self.state).to_have_text("Off")
+
+
+@pytest.fixture
+def panel(lab: Page) -> Panel:
+    found = Panel(lab)
+    found.say(WELCOME)
+    return found
+
+
+def test_a_stream_that_is_switched_off_and_on_again_is_there_again(panel: Panel) -> None:
+    panel.subscribe()
+    panel.is_well()
+
+    panel.say(GONE)
+    panel.is_closed(ABSENT)
+    panel.page.clock.run_for(10_000)
+    assert panel.asked() == 2
+    panel.subscribe()
+    panel.is_well()
+
+
+def test_trying_again_asks_for_the_stream_while_the_connection_stands(panel: Panel) -> None:
+    panel.say(refused("not_found"))
+    panel.is_closed(ABSENT)
+
+    panel.button.click()
+    assert panel.asked() == 2
+    panel.say(refused("not_found"))
+    panel.is_closed(ABSENT)
+    expect(panel.button).to_be_focused()
+    panel.button.click()
+    panel.subscribe()
+    panel.is_well()
+
+
+def test_a_stream_that_is_not_granted_is_told(panel: Panel) -> None:
+    panel.say(refused("forbidden"))
+    panel.is_closed("This page may not use the chat.")
+
+    panel.subscribe()
+    panel.is_well()
+    panel.say({**GONE, "reason": "forbidden"})
+    panel.is_closed("This page may not use the chat.")
+
+
+@pytest.mark.parametrize("code", ["forbidden", "not_found", "bad_frame", "unauthorized"])
+def test_what_is_refused_while_the_stream_is_there_closes_nothing(panel: Panel, code: str) -> None:
+    panel.subscribe()
+
+    panel.say(refused(code))
+
+    panel.is_well()
+
+
+def test_a_network_that_goes_away_does_not_bring_the_stream_back(panel: Panel) -> None:
+    panel.say(refused("not_found"))
+
+    panel.page.evaluate("dispatchEvent(new Event('offline'))")
+
+    panel.is_closed(ABSENT)
