@@ -54,10 +54,14 @@ class Client:
     async def __aenter__(self) -> "Client":
         """Connects; raises ConnectionClosed if the server will never have it."""
         self._later(self._run())
-        while self.state not in (State.OPEN, State.CLOSED):
-            self._changed.clear()
-            await self._changed.wait()
-        self._raise_if_closed()
+        try:
+            while self.state not in (State.OPEN, State.CLOSED):
+                self._changed.clear()
+                await self._changed.wait()
+            self._raise_if_closed()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -111,6 +115,8 @@ class Client:
         """Everything that concerns the subscribed streams, from this call on; ends with the
         client."""
         queue: asyncio.Queue[Frame | None] = asyncio.Queue(QUEUE)
+        if self.state is State.CLOSED:
+            queue.put_nowait(None)
         self._readers.add(queue)
         return self._read(queue)
 
@@ -120,6 +126,8 @@ class Client:
                 yield frame
         finally:
             self._readers.discard(queue)
+            while not queue.empty():  # Reading goes on, where it waited for room.
+                queue.get_nowait()
 
     async def _run(self) -> None:
         end: Exception = ConnectionClosed(1000, "closed by this side")
