@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from http import HTTPStatus
 
 import pytest
 from websockets.asyncio.server import ServerConnection
+from websockets.http11 import Request, Response
 
 from rtai_client import State, Token, TokenRefused, link
 from tests.clients.talks import Tokens, client, hear, served, silence
@@ -109,3 +111,31 @@ async def test_a_listener_for_states_that_fails_ends_everything_that_waits() -> 
     async with served(drop) as url, client(url, on_state=fail) as found:
         with pytest.raises(RuntimeError):
             await found.send("lobby", "Hi")
+
+
+@pytest.mark.parametrize(("refuses", "expected"), [(True, [1, 2, 3]), (False, [1, 1, 1])])
+async def test_only_a_connection_that_was_open_makes_up_for_failures(
+    monkeypatch: pytest.MonkeyPatch, refuses: bool, expected: list[int]
+) -> None:
+    monkeypatch.setattr(link, "STABLE_S", 0)
+    failures: list[int] = []
+
+    def backoff(count: int, _: object) -> float:
+        failures.append(count)
+        return 0
+
+    monkeypatch.setattr(link, "backoff", backoff)
+
+    def refuse(socket: ServerConnection, request: Request) -> Response | None:
+        return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no") if refuses else None
+
+    async def drop(socket: ServerConnection) -> None:
+        socket.transport.abort()
+
+    async with served(drop, process_request=refuse) as url:
+        entering = asyncio.create_task(client(url).__aenter__())
+        while len(failures) < 3:
+            await asyncio.sleep(0.01)
+        entering.cancel()
+
+    assert failures[:3] == expected

@@ -53,6 +53,7 @@ class Link:
         self._wake = asyncio.Event()
         self._closed = ConnectionClosed(1000, "")
         self._failures = 0
+        self._opened_at: float | None = None
         self._stale = False
 
     def wake(self) -> None:
@@ -73,10 +74,11 @@ class Link:
         """Connects over and over; returns why it must not any more. Raises what is a mistake."""
         while True:
             self._set(State.CONNECTING)
-            began = time.monotonic()
+            self._opened_at = None
             advice = await self._attempt()
             self._socket = None
-            if time.monotonic() - began > STABLE_S:
+            # An attempt may fail slowly, too: what counts is how long the server was there.
+            if self._opened_at is not None and time.monotonic() - self._opened_at > STABLE_S:
                 self._failures = 0
             if not (advice.again or (advice.fresh_token and not self._stale)):
                 return self._closed
@@ -168,6 +170,7 @@ class Link:
             return
         if frame["type"] == "welcome":
             self._stale = False
+            self._opened_at = time.monotonic()
             self._set(State.OPEN)
         await self._take(frame)
 
