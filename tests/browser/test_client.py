@@ -83,8 +83,20 @@ def test_the_server_may_ask_for_patience(live: Lab) -> None:
     live.do("client.wake()")
     live.pass_ms(6_999)
     assert live.sockets == 1
-    live.pass_ms(1)
+    live.pass_ms(501)
     assert live.sockets == 2
+
+
+@pytest.mark.parametrize(("random", "delay"), [(0, 7_000), (0.5, 7_250), (1, 7_500)])
+def test_patience_that_the_server_asked_for_has_jitter_too(
+    start: Start, random: float, delay: int
+) -> None:
+    lab = start(random=random)
+    lab.open()
+
+    lab.drop(4001, retry_after_ms=7_000)
+
+    assert lab.do("lab.states.at(-1)[1].delay") == delay
 
 
 def test_waking_up_reconnects_at_once(live: Lab) -> None:
@@ -137,11 +149,11 @@ def test_a_refusal_of_the_token_is_final_or_not(start: Start) -> None:
     lab = start()
     lab.do("lab.answer = () => Promise.reject(Object.assign(new Error(), { retryAfterMs: 9_000 }))")
     lab.do("client.connect()")
-    assert lab.do("lab.states.at(-1)[1].delay") == 9_000
+    assert lab.do("lab.states.at(-1)[1].delay") == 9_250
 
     refuse = "Promise.reject(Object.assign(new Error('no'), { terminal: true, status: 403 }))"
     lab.do(f"lab.answer = () => {refuse}")
-    lab.pass_ms(9_000)
+    lab.pass_ms(9_250)
 
     assert lab.do("lab.states.at(-1)") == ["closed", {"code": 403, "detail": "no"}]
 
@@ -336,7 +348,7 @@ def test_what_cannot_be_cancelled_leaves_the_subscription_alone(live: Lab) -> No
 def test_a_message_is_not_sent_again_once_the_server_may_have_forgotten_it(live: Lab) -> None:
     live.do("client.post('lobby', 'hello', 'r1')")
     live.drop(4001, retry_after_ms=280_000)
-    live.pass_ms(280_000)
+    live.pass_ms(280_500)
     live.greet(recovered=True)
 
     assert live.sent("message") == []

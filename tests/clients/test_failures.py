@@ -120,11 +120,11 @@ async def test_only_a_connection_that_was_open_makes_up_for_failures(
     monkeypatch.setattr(link, "STABLE_S", 0)
     failures: list[int] = []
 
-    def backoff(count: int, _: object) -> float:
+    def delay(count: int, *_: object) -> float:
         failures.append(count)
         return 0
 
-    monkeypatch.setattr(link, "backoff", backoff)
+    monkeypatch.setattr(link, "delay", delay)
 
     def refuse(socket: ServerConnection, request: Request) -> Response | None:
         return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no") if refuses else None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtai_client.reconnecting import Advice, after_close, after_refusal, backoff
+from rtai_client.reconnecting import Advice, after_close, after_refusal, backoff, delay
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1, exclude_max=True))
@@ -16,6 +16,19 @@ def test_the_delay_has_full_jitter_between_half_a_second_and_twenty(
 
 def test_failures_in_a_row_wait_longer() -> None:
     assert [backoff(failures, lambda: 1) for failures in range(1, 8)] == [1, 2, 4, 8, 16, 20, 20]
+
+
+@given(st.integers(1, 100), st.floats(0, 60), st.floats(0, 1, exclude_max=True))
+def test_patience_that_the_server_asked_for_has_jitter_too(
+    failures: int, wait_s: float, fraction: float
+) -> None:
+    found = delay(failures, wait_s, lambda: fraction)
+
+    assert found >= max(wait_s, 0.5)
+    assert delay(failures, wait_s, lambda: 1) >= max(wait_s, 0.5) + 0.5
+    assert delay(failures, 0, lambda: fraction) == pytest.approx(
+        backoff(failures, lambda: fraction)
+    )
 
 
 @pytest.mark.parametrize("code", [1000, 1006, 1011, 4001, 4008, 4010, 4012, 4013])

@@ -14,7 +14,7 @@ from websockets.typing import Subprotocol
 
 from rtai_client.errors import ConnectionClosed, TokenRefused
 from rtai_client.places import Frame
-from rtai_client.reconnecting import Advice, State, after_close, after_refusal, backoff
+from rtai_client.reconnecting import Advice, State, after_close, after_refusal, delay
 from rtai_client.tokens import RENEW_BEFORE_S, Token, Tokens
 
 SUBPROTOCOL = Subprotocol("rtai.v1")
@@ -113,7 +113,7 @@ class Link:
         self._wake.clear()
         if advice.wait_s:
             await asyncio.sleep(advice.wait_s)
-        left = backoff(self._failures, self._random) - advice.wait_s
+        left = delay(self._failures, advice.wait_s, self._random) - advice.wait_s
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, left)):
                 await self._wake.wait()

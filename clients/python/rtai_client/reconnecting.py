@@ -35,6 +35,12 @@ def backoff(failures: int, random: Callable[[], float]) -> float:
     return FIRST_S + random() * (top - FIRST_S)
 
 
+def delay(failures: int, wait_s: float, random: Callable[[], float]) -> float:
+    """The jitter of `backoff`, from the moment on that the server asked to wait for: it asks many
+    clients for the same."""
+    return max(FIRST_S, wait_s) + backoff(failures, random) - FIRST_S
+
+
 def after_close(code: int, reason: str) -> Advice:
     """Close codes from 4500 to 4999 forbid another attempt, but for a token that was refused:
     a fresh one may be tried once."""

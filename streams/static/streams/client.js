@@ -203,7 +203,9 @@ export class Client {
 
   #wait(retryAfterMs, code = 0) {
     this.#failures += 1;
-    const delay = Math.max(retryAfterMs, backoff(this.#failures, this.#random));
+    // The server asks many clients for the same patience; each takes some of its own.
+    const patience = Math.max(0, retryAfterMs - FIRST_DELAY_MS);
+    const delay = patience + backoff(this.#failures, this.#random);
     this.#heldUntilMs = Date.now() + retryAfterMs;
     this.#after("retry", delay, () => this.#begin());
     this.#set(WAITING, { delay, code });
