@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 SOCKET = """class FakeSocket {
   constructor(url, protocols) {
+    if (protocols[1].includes(" ")) throw new SyntaxError(protocols[1]); // As a real one does.
     Object.assign(this, { url, protocols, sent: [], closed: null });
     lab.sockets.push(this);
   }

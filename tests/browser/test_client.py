@@ -158,6 +158,37 @@ def test_a_refusal_of_the_token_is_final_or_not(start: Start) -> None:
     assert lab.do("lab.states.at(-1)") == ["closed", {"code": 403, "detail": "no"}]
 
 
+@pytest.mark.parametrize("answer", [
+    "() => Promise.reject()", "() => Promise.reject('no')", "async () => null",
+    "async () => ({ token: 'not a subprotocol', expiresMs: 1 })", "() => { throw new Error('no') }",
+])  # fmt: skip
+def test_whatever_goes_wrong_before_a_connection_is_tried_again(start: Start, answer: str) -> None:
+    lab = start()
+    lab.do(f"(lab.usual = lab.answer, lab.answer = {answer}, undefined)")
+    lab.do("client.connect()")
+    assert lab.state == "waiting"
+
+    lab.do("(lab.answer = lab.usual, undefined)")
+    lab.pass_ms(1_000)
+    lab.greet()
+    assert lab.state == "open"
+
+
+@pytest.mark.parametrize("answer", ["() => Promise.reject()", "async () => ({ token: 't' })"])
+def test_a_refresh_that_goes_wrong_is_tried_again_and_not_at_once(
+    start: Start, answer: str
+) -> None:
+    lab = start()
+    lab.do("lab.answer = async () => ({ token: 't', expiresMs: Date.now() })")
+    lab.open()
+    lab.do(f"(lab.answer = {answer}, undefined)")
+    for _ in range(3):
+        lab.pass_ms(5_000)
+        lab.say({"type": "ping"})
+
+    assert 2 <= len(lab.do("lab.tokens")) <= 4
+
+
 def test_the_token_is_refreshed_before_it_ends(live: Lab) -> None:
     live.pass_ms(1)
     for _ in range(28):

@@ -115,30 +115,28 @@ export class Client {
     const turn = ++this.#turn;
     clearTimeout(this.#timers.retry);
     this.#set(CONNECTING);
-    let found;
     try {
-      found = await this.#token(this.#stale);
+      const found = await this.#token(this.#stale);
+      if (turn === this.#turn) this.#dial(turn, found);
     } catch (error) {
-      if (turn === this.#turn) this.#refused(error);
-      return;
+      if (turn === this.#turn) this.#refused(Object(error));
     }
-    if (turn === this.#turn) this.#dial(turn, found);
   }
 
-  #refused(error) {
-    if (error.terminal) {
+  #refused({ terminal, status = 0, message = "", retryAfterMs = 0 }) {
+    if (terminal) {
       this.#drop(1000);
-      this.#set(CLOSED, { code: error.status || 0, detail: error.message });
+      this.#set(CLOSED, { code: status, detail: message });
     } else {
-      this.#wait(error.retryAfterMs || 0);
+      this.#wait(retryAfterMs);
     }
   }
 
   #dial(turn, { token, expiresMs }) {
+    const socket = new this.#Socket(this.#url, ["rtai.v1", `rtai.token.${token}`]);
     this.#stale = false;
     this.#heardMs = Date.now();
     this.#silenceMs = ANSWER_MS;
-    const socket = new this.#Socket(this.#url, ["rtai.v1", `rtai.token.${token}`]);
     const mine = (act) => (event) => turn === this.#turn && act(event);
     this.#socket = socket;
     socket.onmessage = mine((event) => this.#heard(event.data));
@@ -161,7 +159,7 @@ export class Client {
 
   #refreshAt(expiresMs) {
     const left = expiresMs - Date.now() - REFRESH_BEFORE_MS * (1 + this.#random() / 2);
-    this.#after("refresh", Math.max(5_000, left), () => this.#refresh());
+    this.#after("refresh", Math.max(5_000, left || 0), () => this.#refresh());
   }
 
   async #refresh() {
@@ -172,7 +170,7 @@ export class Client {
       this.send({ type: "refresh", token: found.token });
       this.#refreshAt(found.expiresMs);
     } catch (error) {
-      const delay = Math.max(5_000, error.retryAfterMs || 0) + this.#random() * 5_000;
+      const delay = Math.max(5_000, error?.retryAfterMs || 0) + this.#random() * 5_000;
       if (turn === this.#turn) this.#after("refresh", delay, () => this.#refresh());
     }
   }
