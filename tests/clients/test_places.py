@@ -39,6 +39,19 @@ def test_without_a_frame_it_goes_on_where_it_began() -> None:
     assert live().request()["since"] == {"epoch": "e", "offset": 5}
 
 
+def test_a_drop_before_the_first_recent_frame_loses_nothing() -> None:
+    place = live(recent=3, at=9)
+
+    assert place.request()["since"] == {"epoch": "e", "offset": 6}
+    place.subscribed(subscribed("e", 20, recovered=True))
+    assert place.take(frame(7)) is Step.NEXT
+    assert place.take(frame(9)) is Step.GAP
+
+
+def test_a_drop_before_the_first_frame_of_an_empty_stream_loses_nothing() -> None:
+    assert live(recent=3, at=0).request()["since"] == {"epoch": "e", "offset": 0}
+
+
 def test_recent_frames_come_before_the_position_and_are_taken() -> None:
     place = live(recent=3)
 

@@ -27,6 +27,8 @@ class Place:
         self._recent = recent
         self._epoch = ""
         self._last: int | None = None
+        self._floor: int | None = None
+        """Behind which the recent frames begin: where it goes on if none of them came."""
         self._head = 0
         self._asked_since = False
         self._resynced_at: int | None = None
@@ -34,19 +36,22 @@ class Place:
     def request(self) -> dict[str, Any]:
         """The `subscribe` frame that goes on from here."""
         self.is_live = False
-        self._asked_since = self._last is not None
+        offset = self._floor if self._last is None else self._last
+        self._asked_since = offset is not None
         frame: dict[str, Any] = {"type": "subscribe", "stream": self.stream}
         if self._asked_since:
-            return frame | {"since": {"epoch": self._epoch, "offset": self._last}}
+            return frame | {"since": {"epoch": self._epoch, "offset": offset}}
         return frame | {"recent": self._recent}
 
     def subscribed(self, frame: Frame) -> bool:
         """Takes the answer; False if frames were lost: forget everything and ask anew."""
         if self._asked_since and not frame["recovered"]:
-            self._last = None
+            self._last = self._floor = None
             return False
-        if not self._asked_since and self._recent == 0:
-            self._last = frame["offset"]
+        if not self._asked_since:
+            self._floor = max(0, frame["offset"] - self._recent)
+        if self._last is None and (self._asked_since or self._recent == 0):
+            self._last = self._floor
         self._epoch, self._head, self.is_live = frame["epoch"], frame["offset"], True
         return True
 
