@@ -1,12 +1,13 @@
 """How the Python client goes on with answers after a drop, where that is refused."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection
 
-from rtai_client import Refused
+from rtai_client import ConnectionClosed, Refused, State
 from tests.clients.talks import client, hear, say, served, subscribed
 
 pytestmark = pytest.mark.timeout(20)
@@ -89,3 +90,41 @@ async def test_an_answer_that_is_gone_refuses_no_subscription() -> None:
 
         assert (await found.subscribe("lobby"))["offset"] == 7
         assert answer.is_over
+
+
+async def test_a_question_too_old_to_be_asked_again_is_told_to_be_unconfirmed() -> None:
+    asked: list[str] = []
+
+    async def lose(socket: ServerConnection) -> None:
+        asked.append((await hear(socket))["type"])
+        socket.transport.abort()
+
+    async def go_on(socket: ServerConnection) -> None:
+        asked.append((await hear(socket))["type"])
+        await socket.close(4503, "{}")
+
+    async with served(lose, go_on) as url, client(url, ref_life_s=0) as found:
+        answer = await found.generate(QUESTION)
+        with pytest.raises(Refused) as caught:
+            await answer.whole()
+        with pytest.raises(ConnectionClosed):
+            await found.subscribe("lobby")
+
+    assert caught.value.code == "unconfirmed"
+    assert asked == ["generate", "subscribe"]
+
+
+async def test_what_was_never_sent_is_not_too_old() -> None:
+    async def drop(socket: ServerConnection) -> None:
+        socket.transport.abort()
+
+    async def judge(socket: ServerConnection) -> None:
+        ref = (await hear(socket))["ref"]
+        await say(socket, {"type": "verdict", "ref": ref, "id": "1", "action": "allow"})
+        await socket.wait_closed()
+
+    async with served(drop, judge) as url, client(url, ref_life_s=0) as found:
+        while found.state is State.OPEN:
+            await asyncio.sleep(0.01)
+
+        assert (await found.send("lobby", "Hi"))["action"] == "allow"

@@ -19,6 +19,8 @@ class Answer:
         self.text = ""
         self.finish_reason = ""
         self.usage: Mapping[str, int] = {}
+        self.since: float | None = None
+        """When the question was first sent."""
         self._send = send
         self._changed = asyncio.Condition()
         self._error: Exception | None = None

@@ -11,6 +11,7 @@ from rtai_client.answers import Answer
 from rtai_client.errors import ConnectionClosed, Refused
 from rtai_client.link import Link
 from rtai_client.places import Frame
+from rtai_client.posted import Posted
 from rtai_client.reconnecting import State
 from rtai_client.subscriptions import Subscriptions
 from rtai_client.tokens import Tokens
@@ -19,6 +20,7 @@ REF_LIFE_S = 270.0
 """The server knows a `ref` for 5 minutes; sent again later, a message would be judged twice."""
 UNAUTHORIZED = "unauthorized"
 """Answers a `refresh`, never a subscription."""
+UNCONFIRMED = {"code": "unconfirmed", "detail": "Nobody knows its fate."}
 QUEUE = 1_000
 """Frames that an iterator of `frames` may be behind before reading stops."""
 
@@ -39,7 +41,7 @@ class Client:
         self._on_state = on_state
         self._ref_life_s = ref_life_s
         self._subscriptions = Subscriptions(self._send, self._deliver)
-        self._outbox: dict[str, _Posted] = {}
+        self._outbox: dict[str, Posted] = {}
         self._answers: dict[str, Answer] = {}
         self._readers: set[asyncio.Queue[Frame | None]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,9 +94,9 @@ class Client:
         self._raise_if_closed()
         ref = ref or uuid4().hex
         frame = {"type": "message", "stream": stream, "ref": ref, "text": text}
-        posted = self._outbox[ref] = _Posted(frame)
-        await self._send(frame)
+        posted = self._outbox[ref] = Posted(frame)
         try:
+            await self._put(posted)
             return await posted.verdict
         finally:
             self._outbox.pop(ref, None)
@@ -108,7 +110,7 @@ class Client:
         self._raise_if_closed()
         request = {"type": "generate", "ref": uuid4().hex, "messages": list(messages), **options}
         answer = self._answers[request["ref"]] = Answer(request, self._send)
-        await self._send(request)
+        await self._put(answer)
         return answer
 
     def frames(self) -> AsyncIterator[Frame]:
@@ -157,14 +159,27 @@ class Client:
 
     async def _opened(self) -> None:
         await self._subscriptions.open()
-        now = time.monotonic()
         for posted in list(self._outbox.values()):
-            if now - posted.since > self._ref_life_s:
-                posted.fail(Refused({"code": "unconfirmed", "detail": "Nobody knows its fate."}))
+            if self._is_forgotten(posted):
+                posted.fail(Refused(UNCONFIRMED))
             else:
-                await self._send(posted.frame)
+                await self._put(posted)
         for answer in list(self._answers.values()):
-            await self._send(answer.again())
+            if self._is_forgotten(answer) and not answer.id:
+                self._answers.pop(answer.request["ref"], None)
+                await answer.fail(Refused(UNCONFIRMED))
+            else:
+                await self._put(answer)
+
+    def _is_forgotten(self, asked: Posted | Answer) -> bool:
+        """Whether the server may not know its `ref` any more."""
+        return asked.since is not None and time.monotonic() - asked.since > self._ref_life_s
+
+    async def _put(self, asked: Posted | Answer) -> None:
+        """Sends it, or leaves it to the next connection."""
+        if self.state is State.OPEN:
+            asked.since = asked.since or time.monotonic()
+        await self._send(asked.again())
 
     async def _answered(self, frame: Frame) -> None:
         """A frame of an answer: ours by its `ref` or `id`, or one that a stream shows."""
@@ -267,17 +282,3 @@ class Client:
     def _set(self, state: State) -> None:
         self._changed.set()
         self._on_state(state)
-
-
-class _Posted:
-    """A message on its way to a verdict."""
-
-    def __init__(self, frame: Mapping[str, Any]) -> None:
-        self.frame = frame
-        self.since = time.monotonic()
-        self.verdict: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-
-    def fail(self, error: Exception) -> None:
-        """Ends the wait."""
-        if not self.verdict.done():
-            self.verdict.set_exception(error)
