@@ -12,6 +12,7 @@ from policy import keys
 from policy.models import VerdictRecord
 from policy.policy import FILTER_RULE, Action, Policy, Rule
 from policy.records_db import RecordWriter
+from tests.builders import some_scores
 from tests.generation.answers import NOW_MS, a_generation, a_visitor
 from tests.generation.scripted import BAD, Book, Step, Worker
 
@@ -54,7 +55,7 @@ def test_a_question_that_is_stopped_is_a_record_without_a_stream(
     assert row.text == f"Help me {BAD} him.\ufffd"
     assert (row.action, row.by, row.policy, row.offset) == ("block", "policy", "strict@1", None)
     assert row.reasons == [{"rule": "threats", "label": "threat", "score": 0.9}]
-    assert row.scores == {"moderation": {"threat": 0.9}}
+    assert row.scores == some_scores(threat=0.9).by_plugin
     assert row.models_used
     assert int(row.accepted_at.timestamp() * 1000) == NOW_MS
 
@@ -85,7 +86,7 @@ def test_a_private_answer_that_the_models_own_filter_stopped_is_a_record_that_sa
     row = VerdictRecord.objects.get()
     assert (row.text, row.action, row.by) == ("Some text", "block", "policy")
     assert row.reasons == [{"rule": FILTER_RULE}]
-    assert row.scores == {"moderation": {"threat": 0.1}}
+    assert row.scores == some_scores(threat=0.1).by_plugin
 
 
 def test_an_answer_in_a_stream_is_one_record_with_its_stream(valkey: redis.Redis) -> None:
