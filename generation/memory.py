@@ -11,8 +11,8 @@ PLAIN_PER_TOKEN = 3
 """In English, which has four or more; too many tokens are refused, too few only remembered less."""
 FOREIGN_PER_TOKEN = 2
 """Beside letters that English lacks, where a model that knows only English cuts words up."""
-TURN_TOKENS = 4
-"""What a template adds to every turn."""
+TURN_TOKENS = 6
+"""What a template adds to every turn, such as the marks and line ends of ChatML."""
 LONGEST_TOKEN = 12
 """Of any model, in bytes; hardly a text is made of longer ones."""
 

@@ -200,7 +200,7 @@ VARIABLES = {
         ),
         Variable(
             "RTAI_GENERATION_MEMORY_MB",
-            "256",
+            "768",
             "a number from 1",
             "What the answers under way may take in a generation worker; sets how many there are.",
             _positive,

@@ -23,7 +23,7 @@ ASSISTANT = "Assistant"
 ASSISTANT_MODEL = "chat-mini"
 SYSTEM_PROMPT = "You are the assistant on this site. Be brief and friendly."
 """Of the kind that chat-mini learnt with: without one, it drifts into talk about films."""
-TEMPERATURE = 0.5
+TEMPERATURE = 0.3
 BOOTSTRAP_KEY = "bootstrap"
 ALL_SCOPES = ["*"]
 SECRETS_FILE = "first-run.txt"

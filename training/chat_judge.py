@@ -24,7 +24,7 @@ from training.dialogues.compose import Writer
 JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
 WORDS = 8
 PART = 50
-TEMPERATURE = 0.5
+TEMPERATURE = 0.3
 SYSTEM = "You are the assistant on this site. Be brief and friendly."
 OWN = 20_000
 """Dialogues of our own among which repeated words are looked for."""

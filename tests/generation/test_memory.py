@@ -26,7 +26,7 @@ def user(content: str) -> Turn:
 
 
 @pytest.mark.parametrize(
-    ("budget", "kept"), [(0, 0), (8, 0), (9, 1), (18, 2), (26, 2), (27, 3), (999, 3)]
+    ("budget", "kept"), [(0, 0), (10, 0), (11, 1), (22, 2), (32, 2), (33, 3), (999, 3)]
 )
 def test_the_longest_end_that_fits_is_kept(budget: int, kept: int) -> None:
     turns = [user("a" * 15), user("b" * 15), user("c" * 15)]

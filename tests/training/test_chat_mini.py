@@ -11,14 +11,14 @@ from inference import versions
 from inference.engine_onnx import OnnxEngine
 from inference.generator import Cancellation, Ended, Finish, Piece, Prompt, Role, Sampling, Turn
 
-FOLDER = Path(__file__).parents[2] / "plugins" / "models" / "chat-mini-1.0.1"
+FOLDER = Path(__file__).parents[2] / "plugins" / "models" / "chat-mini-1.1.0"
 JUDGED = Path(__file__).parents[2] / "training" / "dialogues" / "judged.jsonl"
 ASKED = ["Hello!", "Are you a human?", "I forgot my password", "Tell me a joke", "Where are you?"]
 
 
 @pytest.fixture(scope="module")
 def engine() -> OnnxEngine:
-    return OnnxEngine(FOLDER, versions.load(FOLDER), memory_mb=64)
+    return OnnxEngine(FOLDER, versions.load(FOLDER), memory_mb=160)
 
 
 def pieces(engine: OnnxEngine, text: str, **sampling: float) -> Iterator[Piece | Ended]:
@@ -40,7 +40,7 @@ def test_the_manifest_tells_the_truth() -> None:
     for name, digest in manifest["files"].items():
         content = (FOLDER / name).read_bytes()
         assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
-        assert len(content) < 20_000_000
+        assert len(content) < 50_000_000
 
 
 def test_the_card_in_the_folder_is_the_one_in_the_documentation() -> None:
