@@ -88,7 +88,9 @@ class Gateway:
         self.roster = Roster(self.presences)
         self._crowds = Crowds(self.hub, self.presences, _count_sent)
         self._unknown = True
-        self.readiness = Readiness(self._send_probe, time.monotonic)
+        self.readiness = Readiness(
+            self._send_probe, time.monotonic, hears=lambda: self.bus.is_alive
+        )
         self.dispatcher = Dispatcher(
             self.id, tasks.judge, tasks.store().vouch_for, self.lease.slots
         )

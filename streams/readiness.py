@@ -21,17 +21,22 @@ class Answer:
 
 
 class Readiness:
-    """Sends probes with `send` and learns from `done` how they went."""
+    """Sends probes with `send` and learns from `done` how they went.
+
+    `hears` says whether everything that this process subscribed to reaches it.
+    """
 
     def __init__(
         self,
         send: Callable[[str], Awaitable[None]],
         clock: Callable[[], float],
         timeout_s: float = TIMEOUT_S,
+        hears: Callable[[], bool] = lambda: True,
     ) -> None:
         self._send = send
         self._clock = clock
         self._timeout_s = timeout_s
+        self._hears = hears
         self._answers: dict[str, asyncio.Future[Answer]] = {}
         self._running: asyncio.Task[Answer] | None = None
         self._last: tuple[float, Answer] | None = None
@@ -41,6 +46,8 @@ class Readiness:
         """The last answer while it counts, else that of a new probe; callers share one."""
         if self.draining:
             return Answer(False, "Shutting down.")
+        if not self._hears():
+            return Answer(False, "Live delivery is away; all streams are being joined again.")
         if self._last is not None:
             at, answer = self._last
             if self._clock() - at < (FRESH_S if answer.ready else RETRY_S):

@@ -47,6 +47,18 @@ async def test_while_not_ready_it_asks_again_each_second() -> None:
     assert await case.answered() == Answer(True)
 
 
+async def test_a_process_that_hears_nothing_is_not_ready_whatever_a_probe_says() -> None:
+    case, heard = Case(), True
+    readiness = Readiness(case._send, case.clock, hears=lambda: heard)
+    case.readiness = readiness
+    assert await case.answered() == Answer(True)
+    heard = False
+    found = await readiness.answer()
+    assert (found.ready, "joined again" in found.reason) == (False, True)
+    heard = True
+    assert await readiness.answer() == Answer(True)
+
+
 async def test_callers_share_one_probe() -> None:
     case = Case()
     asking = [asyncio.create_task(case.readiness.answer()) for _ in range(10)]
