@@ -45,11 +45,21 @@ class PlaceFilter(admin.SimpleListFilter):
         return queryset.exclude(stream="") if self.value() == "streams" else queryset
 
 
-class SiteFilter(admin.SimpleListFilter):
+class FieldFilter(admin.SimpleListFilter):
+    """Rows with one value of a field of the same name."""
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[VerdictRecord]
+    ) -> QuerySet[VerdictRecord]:
+        """Those with the value chosen."""
+        chosen = self.value()
+        return queryset.filter(**{str(self.parameter_name): chosen}) if chosen else queryset
+
+
+class SiteFilter(FieldFilter):
     """Sites that messages came from."""
 
-    title = "site"
-    parameter_name = "site"
+    title = parameter_name = "site"
 
     def lookups(
         self, request: HttpRequest, model_admin: "Admin[VerdictRecord]"
@@ -57,18 +67,11 @@ class SiteFilter(admin.SimpleListFilter):
         """Their slugs, as far as there is room."""
         return [(name, name) for name in _values(VerdictRecord.objects.all(), "site")]
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[VerdictRecord]
-    ) -> QuerySet[VerdictRecord]:
-        """Those of one site."""
-        return queryset.filter(site=self.value()) if self.value() else queryset
 
-
-class StreamFilter(admin.SimpleListFilter):
+class StreamFilter(FieldFilter):
     """Streams of the site that was chosen."""
 
-    title = "stream"
-    parameter_name = "stream"
+    title = parameter_name = "stream"
 
     def lookups(
         self, request: HttpRequest, model_admin: "Admin[VerdictRecord]"
@@ -78,12 +81,6 @@ class StreamFilter(admin.SimpleListFilter):
             return []
         found = _values(VerdictRecord.objects.filter(site=site), "stream")
         return [(name, name) for name in found if name]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[VerdictRecord]
-    ) -> QuerySet[VerdictRecord]:
-        """Those of one stream."""
-        return queryset.filter(stream=self.value()) if self.value() else queryset
 
 
 class LatestPages(Pages):

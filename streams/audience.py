@@ -158,7 +158,7 @@ class Audience:
             for (site, user, _), mail in owed.items():
                 message = {"type": "user.frame", "user": user, **asdict(mail)}
                 await self._bus.send(keys.site_group(site), message)
-        except Overloaded:
+        except (Overloaded, asyncio.CancelledError):
             self._delivered |= delivered
             self._owed |= owed
             raise

@@ -346,6 +346,23 @@ async def test_what_cannot_be_put_back_now_is_put_back_later(case: Case) -> None
     assert case.mailboxes.mails == {("demo", "ann"): [MAIL]}
 
 
+async def test_putting_back_that_is_cut_short_is_done_again(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = await took_a_verdict(case)
+    await visitor.session.close()
+    with monkeypatch.context() as slow:
+        slow.setattr(case.mailboxes, "put", lambda _: asyncio.Event().wait())
+        settling = asyncio.create_task(case.audience.settle())
+        await turns()
+        settling.cancel()
+        await turns()
+    await case.audience.settle()
+
+    assert settling.cancelled()
+    assert case.mailboxes.mails == {("demo", "ann"): [MAIL]}
+
+
 async def test_a_verdict_that_lies_there_still_is_taken_out_once_more(case: Case) -> None:
     visitor = await took_a_verdict(case)
     case.clock.now += PROOF_S
