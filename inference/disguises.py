@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -96,6 +97,7 @@ EMOJI_WORDS = {
 }  # fmt: skip
 """Common emoji in shorter words than their Unicode names."""
 
+_SIGN = re.compile(r"[^\w\s\x00-\x7f]")
 _SYMBOLS = frozenset({"Sk", "Sm", "So", "Co", "Cn"})
 _KNOWN = frozenset(STEMS) | frozenset(COMMON)
 _STEM_SET = frozenset(STEMS)
@@ -176,8 +178,8 @@ _BY_LENGTH = {
 
 
 def has_symbol(text: str) -> bool:
-    """Whether one of these characters is a symbol."""
-    return any(is_symbol(character) for character in text if character > "\x7f")
+    """Whether one of these characters is a symbol beyond ASCII."""
+    return any(map(is_symbol, _SIGN.findall(text)))
 
 
 @lru_cache(maxsize=2048)
