@@ -25,6 +25,13 @@ from tests.streams.people import a_client
 
 pytestmark = pytest.mark.database
 Make = Callable[..., ApiKey]
+RULE = {
+    "name": "threats",
+    "plugin": "moderation",
+    "label": "threat",
+    "threshold": 0.8,
+    "action": "block",
+}
 
 
 @pytest.fixture
@@ -224,16 +231,9 @@ def test_every_change_of_a_policy_gives_it_a_new_version(
     all_scopes: ApiKey, call: Call, valkey: redis.Redis
 ) -> None:
     PolicyRecord.objects.all().delete()
-    rule = {
-        "name": "threats",
-        "plugin": "moderation",
-        "label": "threat",
-        "threshold": 0.8,
-        "action": "block",
-    }
-    made = call("post", "/api/v1/policies", {"name": "p", "rules": [rule], "is_default": True})
+    made = call("post", "/api/v1/policies", {"name": "p", "rules": [RULE], "is_default": True})
     told = int(valkey.hget(config_redis.VERSIONS, "policies") or 0)
-    changed = call("patch", "/api/v1/policies/p", {"rules": [rule | {"threshold": 0.5}]})
+    changed = call("patch", "/api/v1/policies/p", {"rules": [RULE | {"threshold": 0.5}]})
     assert made.status_code == 201
     assert changed.data["rules"][0]["threshold"] == 0.5
     assert changed.data["version"] > made.data["version"]
@@ -244,7 +244,7 @@ def test_every_change_of_a_policy_gives_it_a_new_version(
     assert call("get", "/api/v1/policies/p").data["is_default"] is False
     assert call("delete", "/api/v1/policies/p").status_code == 204
     for wrong in ({"threshold": 1.5}, {"threshold": "NaN"}, {"action": "explode"}, {"name": ""}):
-        body = {"name": "s", "rules": [rule | wrong]}
+        body = {"name": "s", "rules": [RULE | wrong]}
         assert call("post", "/api/v1/policies", body).status_code == 422
 
 
@@ -258,15 +258,8 @@ def test_every_change_of_a_policy_gives_it_a_new_version(
 def test_rules_that_cannot_be_are_refused_and_change_nothing(
     all_scopes: ApiKey, call: Call, second: dict[str, str], said: str
 ) -> None:
-    rule = {
-        "name": "threats",
-        "plugin": "moderation",
-        "label": "threat",
-        "threshold": 0.8,
-        "action": "block",
-    }
-    made = call("post", "/api/v1/policies", {"name": "p", "rules": [rule]}).data
-    body = {"rules": [rule | {"threshold": 0.5}, rule | second]}
+    made = call("post", "/api/v1/policies", {"name": "p", "rules": [RULE]}).data
+    body = {"rules": [RULE | {"threshold": 0.5}, RULE | second]}
 
     for refused in (
         call("patch", "/api/v1/policies/p", body),

@@ -117,6 +117,7 @@ def test_what_is_refused_while_the_stream_is_there_closes_nothing(panel: Panel, 
     panel.say(refused(code))
 
     panel.is_well()
+    assert panel.asked() == 1
 
 
 def test_a_network_that_goes_away_does_not_bring_the_stream_back(panel: Panel) -> None:
@@ -125,3 +126,4 @@ def test_a_network_that_goes_away_does_not_bring_the_stream_back(panel: Panel) -
     panel.page.evaluate("dispatchEvent(new Event('offline'))")
 
     panel.is_closed(ABSENT)
+    assert panel.asked() == 1
