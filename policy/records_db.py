@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 Entries = list[tuple[str, dict[str, str]]]
 Record = dict[str, Any]
 """What `policy.verdicts.record` wrote of a verdict, with its `offset` in the stream."""
+Read = tuple[dict[str, str], Record, VerdictRecord]
+"""A record as it came, as it was read, and the row that it becomes."""
 
 
 class RecordWriter:
@@ -90,29 +92,28 @@ class RecordWriter:
 
     def _stored(self, entries: Entries) -> list[Record]:
         """Those that the database has now; the others are set aside."""
-        records = [(fields, record) for _, fields in entries if (record := self._read(fields))]
+        found = [read for _, fields in entries if (read := self._read(fields))]
         try:
-            store([record for _, record in records])
+            store([row for _, _, row in found])
         except DataError:
-            records = [each for each in records if self._stores(*each)]
-        return [record for _, record in records]
+            found = [each for each in found if self._stores(each[0], each[2])]
+        return [record for _, record, _ in found]
 
-    def _stores(self, fields: dict[str, str], record: Record) -> bool:
+    def _stores(self, fields: dict[str, str], row: VerdictRecord) -> bool:
         try:
-            store([record])
+            store([row])
         except DataError as error:
             self._set_aside(fields, error)
             return False
         return True
 
-    def _read(self, fields: dict[str, str]) -> Record | None:
+    def _read(self, fields: dict[str, str]) -> Read | None:
         try:
             record = _record(fields)
-            _row(record)
+            return fields, record, _row(record)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             self._set_aside(fields, error)
             return None
-        return record
 
     def _set_aside(self, fields: dict[str, str], error: Exception) -> None:
         logger.error("A verdict cannot be stored and is kept in %s: %r", UNREADABLE, error)
@@ -146,15 +147,15 @@ class RecordWriter:
         return cast(Entries, found[0][1] if found else [])
 
 
-def store(records: Iterable[Record]) -> None:
-    """Inserts or updates one row per message; the last record of a message wins.
+def store(rows: Iterable[VerdictRecord]) -> None:
+    """Inserts or updates one row per message; the last one of a message wins.
 
     The words named in a row stay: whoever names them writes them.
     """
-    rows = {row.id: row for row in (_row(record) for record in records)}
+    latest = {row.id: row for row in rows}
     with transaction.atomic():
         VerdictRecord.objects.bulk_create(
-            rows.values(),
+            latest.values(),
             update_conflicts=True,
             unique_fields=["id"],
             update_fields=[

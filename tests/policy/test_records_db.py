@@ -73,10 +73,10 @@ def test_a_record_that_the_database_refuses_holds_up_no_other(
     for message in (a_message(), refused, a_message()):
         leave(valkey, a_verdict(message=message))
 
-    def store(records: list[records_db.Record]) -> None:
-        if any(each["message"]["text"] == "refused" for each in records):
+    def store(rows: list[VerdictRecord]) -> None:
+        if any(row.text == "refused" for row in rows):
             raise DataError("value too long")
-        stored(records)
+        stored(rows)
 
     monkeypatch.setattr(records_db, "store", store)
     assert RecordWriter(valkey, "w").write_once(block_ms=10) == 3
