@@ -24,7 +24,7 @@ from inference import weights_numpy
 from inference.versions import MANIFEST, MODEL, TOKENIZER
 from inference.weights_numpy import WEIGHTS, Bytes
 from training.chat import SHAPE, split
-from training.chat_round import ROUNDED
+from training.chat_round import ROUNDED, read_rounded
 from training.chat_sources import load
 from training.chat_tokens import MARKS, TEMPLATE, encode
 from training.decoder import Decoder, weights_of
@@ -45,21 +45,14 @@ OBSERVED = 80
 def main() -> None:
     """Round, build, compare, write."""
     asked = _options()
-    rounded = torch.load(asked.run / ROUNDED, weights_only=True)
-    network = Decoder(SHAPE)
-    network.load_state_dict(rounded["network"])
+    network, maps = read_rounded(asked.run / ROUNDED)
     network.eval()
-    fixed = {name: _as_graph(parts) for name, parts in rounded["maps"].items()}
+    fixed = {name: (np.ascontiguousarray(each.T), steps) for name, (each, steps) in maps.items()}
     weights, tokens = weights_of(network), _sample(asked)
     small = small_maps(weights, SHAPE, tokens[SAMPLE:], fixed)
     model, apart = build(weights, SHAPE, small, apart=True), matrices(small)
     print(compare(network, opened(model, apart), tokens[:SAMPLE]))
     write_folder(asked.folder, asked.version, model, apart, asked.tokenizer)
-
-
-def _as_graph(parts: Mapping[str, torch.Tensor]) -> tuple[Bytes, Array]:
-    """Levels as the graph multiplies them, inputs × outputs, and the size of one."""
-    return np.ascontiguousarray(parts["levels"].numpy().T), parts["steps"].numpy()
 
 
 def compare(

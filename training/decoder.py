@@ -37,10 +37,8 @@ class Layer(nn.Module):
         query, key = rotate(query, turn), rotate(key, turn)
         times = size.heads // size.kv_heads
         key, value = (part.repeat_interleave(times, dim=1) for part in (key, value))
-        # Written out: on a processor this takes half the time of the fused function.
-        scores = query * size.head_dim**-0.5 @ key.transpose(-1, -2)
-        shares = scores.masked_fill(~mask, -30_000.0).softmax(dim=-1, dtype=query.dtype)
-        return (shares @ value).transpose(1, 2).reshape(batch, length, size.width)
+        mixed = attend(query * size.head_dim**-0.5, key, value, mask)
+        return mixed.transpose(1, 2).reshape(batch, length, size.width)
 
 
 class Decoder(nn.Module):
@@ -68,7 +66,7 @@ class Decoder(nn.Module):
         """Final states [batch, length, width] of tokens that see their own dialogue only."""
         length = tokens.shape[1]
         same = dialogues[:, None, :, None] == dialogues[:, None, None, :]
-        mask = same & torch.ones(length, length, dtype=torch.bool).tril()
+        mask = same & torch.ones_like(same[0, 0]).tril()
         turn = (self.cosines[:length], self.sines[:length])
         states = self.words(tokens)
         for layer in self.layers:
@@ -80,6 +78,16 @@ class Decoder(nn.Module):
         return functional.linear(states, self.words.weight)
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """What each token takes from those it sees; [batch, heads, length, head_dim]."""
+    if query.is_cuda:
+        fused: Tensor = functional.scaled_dot_product_attention(query, key, value, mask, scale=1.0)
+        return fused
+    # Written out: on a processor this takes half the time of the fused function.
+    scores = (query @ key.transpose(-1, -2)).masked_fill(~mask, -30_000.0)
+    return scores.softmax(dim=-1, dtype=query.dtype) @ value
+
+
 def rotate(heads: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
     """Each head's first half rotated against its second; [batch, heads, length, head_dim]."""
     cosines, sines = (table.to(heads.dtype) for table in turn)
@@ -89,4 +97,5 @@ def rotate(heads: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
 
 def weights_of(network: Decoder) -> dict[str, Array]:
     """The weights as the graph takes them."""
-    return {name: value.detach().float().numpy() for name, value in network.state_dict().items()}
+    found = network.state_dict()
+    return {name: value.detach().float().cpu().numpy() for name, value in found.items()}

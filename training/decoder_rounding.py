@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from training.ahead import ahead
 from training.coarse import Floats, Levels, fitted, nearest, share_for, steps_of
 from training.decoder import Decoder
 from training.decoder_fit import Batch
@@ -39,19 +40,22 @@ class Rounded:
 
 
 def rounded(
-    network: Decoder, batches: Iterable[Batch], wanted: float = BITS
+    network: Decoder, batches: Iterable[Batch], wanted: float = BITS, workers: int = 0
 ) -> Mapping[str, Rounded]:
     """Rounds the network's linear maps and words in place; gives them by their names."""
     products = products_of(network, batches)
-    maps = {name: each for name, each in network.named_modules() if name in products}
-    weights = {name: each.weight.detach().numpy().copy() for name, each in maps.items()}
+    weights = {name: _array(network.get_submodule(name).weight) for name in products}
     share = share_for(list(weights.values()), wanted)
-    found = {}
-    for name, weight in weights.items():
+    names = list(weights)
+
+    def fit(number: int) -> Rounded:
+        weight, own = weights[names[number]], products[names[number]]
         steps = steps_of(weight, share)
-        levels, aimed = fitted(weight, steps, products[name])
-        found[name] = Rounded(levels, steps, aimed)
-    table = network.words.weight.detach().numpy().copy()
+        levels, aimed = fitted(weight, steps, own)
+        return Rounded(levels, steps, aimed)
+
+    found = dict(zip(names, ahead(fit, range(len(names)), workers), strict=True))
+    table = _array(network.words.weight)
     steps = steps_of(table, WORDS)
     found["words"] = Rounded(nearest(table, steps), steps, table)
     with torch.no_grad():
@@ -66,14 +70,20 @@ def products_of(network: Decoder, batches: Iterable[Batch]) -> dict[str, Array]:
     hooks = []
     for name, each in network.named_modules():
         if isinstance(each, nn.Linear):
-            found[name] = torch.zeros(each.in_features, each.in_features)
+            found[name] = each.weight.new_zeros(each.in_features, each.in_features)
             hooks.append(each.register_forward_pre_hook(_watcher(found[name])))
     with torch.inference_mode():
         for tokens, _, dialogues in batches:
-            network(tokens, dialogues)
+            place = network.words.weight.device
+            network(tokens.to(place), dialogues.to(place))
     for hook in hooks:
         hook.remove()
-    return {name: each.numpy() for name, each in found.items()}
+    return {name: _array(each) for name, each in found.items()}
+
+
+def _array(values: Tensor) -> Array:
+    found: Array = values.detach().cpu().numpy().copy()
+    return found
 
 
 def _watcher(summed: Tensor) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:

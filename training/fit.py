@@ -6,6 +6,8 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,11 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training.encoder import Network
+
+SAVED_EVERY = 300.0
+"""Seconds between two checkpoints."""
+BUCKET = 50
+"""Batches among whose texts those of like length are gathered."""
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -31,7 +38,6 @@ class Plan:
     head_rate: float = 1e-3
     warm_up: float = 0.06
     decay: float = 0.01
-    save_every: int = 300
     seed: int = 17
     threads: int = 2
     bfloat16: bool = False
@@ -75,15 +81,14 @@ def soft_classes(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     return (each * weights[:, 0]).mean()
 
 
-def pad(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+def pad(tokens: Sequence[Sequence[int]], to: torch.device) -> tuple[Tensor, Tensor]:
     """Token numbers and mask of one batch, as long as its longest text."""
-    width = max(map(len, tokens))
-    numbers = torch.zeros(len(tokens), width, dtype=torch.int64)
-    mask = torch.zeros_like(numbers)
+    numbers = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
+    mask = np.zeros_like(numbers)
     for row, text in enumerate(tokens):
-        numbers[row, : len(text)] = torch.tensor(text)
+        numbers[row, : len(text)] = text
         mask[row, : len(text)] = 1
-    return numbers, mask
+    return torch.from_numpy(numbers).to(to), torch.from_numpy(mask).to(to)
 
 
 def batches(tokens: Sequence[Sequence[int]], size: int, seed: int) -> list[list[int]]:
@@ -92,8 +97,8 @@ def batches(tokens: Sequence[Sequence[int]], size: int, seed: int) -> list[list[
     order = list(range(len(tokens)))
     dice.shuffle(order)
     groups: list[list[int]] = []
-    for start in range(0, len(order), size * 50):
-        piece = sorted(order[start : start + size * 50], key=lambda i: len(tokens[i]))
+    for start in range(0, len(order), size * BUCKET):
+        piece = sorted(order[start : start + size * BUCKET], key=lambda i: len(tokens[i]))
         groups += [piece[at : at + size] for at in range(0, len(piece), size)]
     dice.shuffle(groups)
     return groups
@@ -104,26 +109,42 @@ def fit(network: Network, data: Sequence[Encoded], loss: Loss, plan: Plan, state
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     optimiser = _optimiser(network, plan)
-    work = [
-        (epoch, batch)
-        for epoch in range(plan.epochs)
-        for batch in batches(data[epoch % len(data)].tokens, plan.batch, plan.seed + epoch)
-    ]
     done = _resume(network, optimiser, state)
     network.train()
-    bar = tqdm(total=len(work), initial=done, unit="batch", mininterval=5.0)
-    clock = Clock(plan.minutes)
-    for step, (epoch, batch) in enumerate(work[done:], start=done):
-        progress = max(step / len(work), clock.share())
+    bar = tqdm(total=_count(data, plan), initial=done, unit="batch", mininterval=5.0)
+    clock, saved = Clock(plan.minutes), time.monotonic()
+    for step, batch in enumerate(islice(_work(data, plan), done, None), start=done):
+        progress = max(step / bar.total, clock.share())
         if progress >= 1.0:
             break
         _pace(optimiser, progress, plan)
-        value = _step(network, optimiser, loss, data[epoch % len(data)].part(batch), plan)
+        value = _step(network, optimiser, loss, batch(), plan)
         bar.set_postfix(loss=f"{value:.4f}", refresh=False)
         bar.update()
-        if (step + 1) % plan.save_every == 0:
+        if time.monotonic() > saved + SAVED_EVERY:
             _save(network, optimiser, step + 1, state)
+            saved = time.monotonic()
     bar.close()
+
+
+def _work(data: Sequence[Encoded], plan: Plan) -> Iterator[Callable[[], Encoded]]:
+    """What makes each batch, epoch after epoch."""
+    for epoch in range(plan.epochs):
+        whole = data[epoch % len(data)]
+        for rows in batches(whole.tokens, plan.batch, plan.seed + epoch):
+            yield partial(whole.part, rows)
+
+
+def _count(data: Sequence[Encoded], plan: Plan) -> int:
+    """How many batches that is."""
+    sizes = [len(data[epoch % len(data)].tokens) for epoch in range(plan.epochs)]
+    return sum(_batches_of(size, plan.batch) for size in sizes)
+
+
+def _batches_of(texts: int, size: int) -> int:
+    """How many batches `batches` makes; it cuts texts into buckets first."""
+    full, rest = divmod(texts, size * BUCKET)
+    return full * BUCKET + -(-rest // size)
 
 
 def _optimiser(network: Network, plan: Plan) -> torch.optim.Optimizer:
@@ -143,9 +164,10 @@ def _pace(optimiser: torch.optim.Optimizer, done: float, plan: Plan) -> None:
 def _step(
     network: Network, optimiser: torch.optim.Optimizer, loss: Loss, batch: Encoded, plan: Plan
 ) -> float:
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=plan.bfloat16):
-        logits = network(*pad(batch.tokens))
-    targets, weights = torch.from_numpy(batch.targets), torch.from_numpy(batch.weights)
+    to = place_of(network)
+    with torch.autocast(to.type, dtype=torch.bfloat16, enabled=plan.bfloat16):
+        logits = network(*pad(batch.tokens, to))
+    targets, weights = (torch.from_numpy(part).to(to) for part in (batch.targets, batch.weights))
     value = loss(logits.float(), targets, weights)
     value.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -171,15 +193,23 @@ def _resume(network: Network, optimiser: torch.optim.Optimizer, state: Path) -> 
     return int(saved["step"])
 
 
-def predict(network: Network, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+def place_of(network: Network) -> torch.device:
+    """Where a network is."""
+    return network.heads.weight.device
+
+
+def predict(
+    network: Network, tokens: Sequence[Sequence[int]], bfloat16: bool = False
+) -> NDArray[np.float32]:
     """Logits of every text, in order."""
     network.eval()
+    to = place_of(network)
     order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
     found: dict[int, NDArray[np.float32]] = {}
-    for batch in _slices(order, 128):
-        numbers, mask = pad([tokens[i] for i in batch])
-        with torch.inference_mode():
-            logits = network(numbers, mask).float().numpy()
+    for batch in _slices(order, 512 if to.type == "cuda" else 128):
+        numbers, mask = pad([tokens[i] for i in batch], to)
+        with torch.inference_mode(), torch.autocast(to.type, torch.bfloat16, enabled=bfloat16):
+            logits = network(numbers, mask).float().cpu().numpy()
         found.update(zip(batch, logits, strict=True))
     return np.stack([found[i] for i in range(len(tokens))])
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.encoder import Network
-from training.fit import pad
+from training.fit import pad, place_of
 from training.small_maps import Floats, Kind, SmallMap, small_map
 
 
@@ -23,7 +23,7 @@ def small_maps(
     hooks = [m.register_forward_pre_hook(partial(_record, seen, n)) for n, m in maps.items()]
     with torch.inference_mode():
         for text in tokens:
-            network(*pad([text]))
+            network(*pad([text], place_of(network)))
     for hook in hooks:
         hook.remove()
     return {

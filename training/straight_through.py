@@ -19,6 +19,8 @@ from training.coarse import LARGEST
 from training.decoder_rounding import Rounded
 
 WEIGHT = "weight"
+LOOKED_AT = 10
+"""Batches between two looks at how many bits the levels take."""
 HELD = 0.9
 """How near to the next level a weight may begin, as a share of the way."""
 
@@ -74,9 +76,10 @@ def loosen(network: nn.Module, found: Mapping[str, Rounded]) -> None:
         part = network.get_submodule(name)
         if not part.weight.requires_grad:
             continue
-        levels = torch.from_numpy(each.levels.astype(np.float32))
-        steps = torch.from_numpy(each.steps)
-        off = torch.from_numpy(each.aimed) / steps[:, None] - levels
+        place = part.weight.device
+        levels = torch.from_numpy(each.levels.astype(np.float32)).to(place)
+        steps = torch.from_numpy(each.steps).to(place)
+        off = torch.from_numpy(each.aimed).to(place) / steps[:, None] - levels
         with torch.no_grad():
             part.weight.copy_((levels + HELD * off.clamp(-0.5, 0.5)) * steps[:, None])
         parametrize.register_parametrization(part, WEIGHT, Steps(steps))
@@ -89,6 +92,38 @@ def rate_of(name: str) -> float:
     return 4.0 if name.endswith(".factor") else 1.0
 
 
+class Coarser:
+    """Keeps a network's levels within so many bits a weight while they learn.
+
+    Where they take more, all sizes of levels grow a little, and levels shrink as much: as many
+    times as wide, a level takes that many doublings less.
+    """
+
+    def __init__(self, network: nn.Module, wanted: float) -> None:
+        each = [part for part in network.modules() if parametrize.is_parametrized(part, WEIGHT)]
+        self._parts = [part.parametrizations[WEIGHT] for part in each]
+        self._wanted = wanted
+
+    def __call__(self, step: int) -> None:
+        """Looks after every tenth batch."""
+        if step % LOOKED_AT == 0 and (more := self.bits() - self._wanted) > 0.0:
+            with torch.no_grad():
+                for part in self._parts:
+                    part.original.div_(2.0**more)
+                    part[0].begun.mul_(2.0**more)
+
+    def bits(self) -> float:
+        """What an ideal packer needs for a weight, each map with a code of its own."""
+        taken = size = 0.0
+        for part in self._parts:
+            levels = whole(part.original.detach()).flatten().to(torch.int64)
+            counts = torch.bincount(levels + LARGEST).double()
+            counts = counts[counts > 0]
+            taken -= float((counts * (counts / counts.sum()).log2()).sum())
+            size += float(counts.sum())
+        return taken / size
+
+
 def fixed(network: nn.Module, found: Mapping[str, Rounded]) -> dict[str, Rounded]:
     """The maps after learning, with the network's weights rounded for good."""
     learnt = dict(found)
@@ -99,6 +134,7 @@ def fixed(network: nn.Module, found: Mapping[str, Rounded]) -> dict[str, Rounded
         own = part.parametrizations[WEIGHT]
         levels, steps = own.original.detach().clone(), own[0].size.detach().clone()
         parametrize.remove_parametrizations(part, WEIGHT)
-        near = whole(levels).numpy().astype(np.int8)
-        learnt[name] = Rounded(near, steps.numpy(), (levels * steps[:, None]).numpy())
+        aimed = (levels * steps[:, None]).cpu().numpy()
+        near = whole(levels).cpu().numpy().astype(np.int8)
+        learnt[name] = Rounded(near, steps.cpu().numpy(), aimed)
     return learnt

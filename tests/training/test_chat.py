@@ -15,7 +15,7 @@ from training import chat_judge, chat_sources, chat_words
 from training.chat_judge import JUDGED
 from training.chat_sources import Dialogue, alternating
 from training.chat_tokens import Piece, encode, rows
-from training.dialogues.compose import Step, Topic, Writer, noisy, prompts, read, topics
+from training.dialogues.compose import Step, Topic, Writer, noisy, part, prompts, read, topics
 from training.holdout import fingerprint
 
 CLAIMS = re.compile(
@@ -166,3 +166,12 @@ def test_eight_words_in_a_row_are_found_whatever_their_marks() -> None:
     text = ["We said: one two, three four five six seven eight nine."]
     replies = ["One, two three four five six seven eight!", "one two three four five six seven"]
     assert chat_judge.shared(replies, text) == [True, False]
+
+
+def test_some_topics_are_kept_to_measure_on() -> None:
+    learnt, kept = part(False), part(True)
+    assert len(learnt) + len(kept) == len(topics())
+    assert 0.015 < len(kept) / len(topics()) < 0.035
+    said = {text for topic in kept for step in topic.steps for text in step.said}
+    written = {turn for each in Writer(kept=True).write(100, seed=3) for turn in each.turns[::2]}
+    assert len({text.lower() for text in said} & {text.lower() for text in written}) > 30

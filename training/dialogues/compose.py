@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from training.chat_sources import Dialogue
-from training.holdout import fingerprint, held_out
+from training.holdout import fingerprint, held_out, is_validation
 
 FOLDER = Path(__file__).parent
 PROMPTS = "system.txt"
@@ -18,6 +18,8 @@ LED = 0.15
 """Share of the dialogues that stand under a system prompt of their own."""
 PROMPTED = 0.45
 """Share of the others that stand under a common one."""
+KEPT = 40
+"""One topic in so many is never learnt."""
 OPENINGS = "meeting"
 """The files with this beginning hold greetings, which open a dialogue or stand alone."""
 
@@ -45,10 +47,13 @@ class Topic:
 
 
 class Writer:
-    """Writes dialogues of our own."""
+    """Writes dialogues of our own, of all topics but those that are kept to measure on.
 
-    def __init__(self) -> None:
-        found = topics()
+    With `kept`, it writes of these alone.
+    """
+
+    def __init__(self, kept: bool = False) -> None:
+        found = part(kept)
         self._led = [each for each in found if each.system]
         self._free = [each for each in found if not each.system]
         self._later = [each for each in self._free if not each.name.startswith(OPENINGS)]
@@ -76,6 +81,11 @@ def topics() -> tuple[Topic, ...]:
     """All topics of all files, each named after its file with its number there."""
     paths = sorted(path for path in FOLDER.glob("*.txt") if path.name != PROMPTS)
     return tuple(topic for path in paths for topic in read(path))
+
+
+def part(kept: bool) -> list[Topic]:
+    """The topics that are kept to measure on, or all others."""
+    return [each for each in topics() if is_validation(each.steps[0].said[0], KEPT) == kept]
 
 
 def read(path: Path) -> Iterator[Topic]:

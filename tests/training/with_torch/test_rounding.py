@@ -13,11 +13,12 @@ from tests.training.with_torch import REASON
 torch = pytest.importorskip("torch", reason=REASON)
 
 from tests.training.with_torch.small import counting, loss, network  # noqa: E402
+from training import chat_round  # noqa: E402
 from training.coarse import LARGEST, bits, nearest, share_for, steps_of  # noqa: E402
 from training.decoder import Decoder  # noqa: E402
-from training.decoder_fit import Plan, fit  # noqa: E402
+from training.decoder_fit import Plan, Ways, fit  # noqa: E402
 from training.decoder_rounding import Rounded, rounded  # noqa: E402
-from training.straight_through import Product, fixed, loosen, rate_of  # noqa: E402
+from training.straight_through import Coarser, Product, fixed, loosen, rate_of  # noqa: E402
 
 BITS = 2.0
 
@@ -26,7 +27,7 @@ BITS = 2.0
 def learnt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
     """The weights of a decoder that counts."""
     made = network()
-    plan = Plan(minutes=0.1, threads=1, rate=3e-3)
+    plan = Plan(minutes=5.0, batches=120, threads=1, rate=3e-3)
     fit(made, counting(), plan, tmp_path_factory.mktemp("run") / "state.pt")
     return dict(made.state_dict())
 
@@ -93,8 +94,8 @@ def test_learning_while_rounded_wins_back_what_rounding_lost(
     for part in (counter.words, counter.layers[0]):
         part.requires_grad_(False)
     loosen(counter, found)
-    plan = Plan(minutes=0.08, threads=1, rate=1e-3)
-    fit(counter, counting(), plan, tmp_path / "state.pt", rate_of)
+    plan = Plan(minutes=5.0, batches=120, threads=1, rate=1e-3)
+    fit(counter, counting(), plan, tmp_path / "state.pt", Ways(rate_of))
     after = fixed(counter, found)
 
     assert loss(counter) < 0.9 * before
@@ -105,3 +106,34 @@ def test_learning_while_rounded_wins_back_what_rounding_lost(
         assert torch.equal(counter.get_submodule(name).weight, each.weight)
         moved = not np.array_equal(each.levels, found[name].levels)
         assert moved == name.startswith("layers.1.")
+
+
+def test_levels_grow_coarser_until_they_take_few_enough_bits(counter: Decoder) -> None:
+    loosen(counter, rounds(counter))
+    generous, strict = Coarser(counter, 3.0), Coarser(counter, 1.6)
+    before, taken = loss(counter), generous.bits()
+    generous(10)
+    assert generous.bits() == taken
+    strict(11)
+    assert strict.bits() == taken  # It looks after every tenth batch only.
+    for _ in range(3):
+        strict(10)
+
+    assert strict.bits() == pytest.approx(1.6, abs=0.05)
+    assert loss(counter) > before  # What is coarser is less exact.
+
+
+def test_what_was_rounded_is_read_back(
+    counter: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat_round, "SHAPE", counter.shape)
+    found = rounds(counter)
+    chat_round.save(tmp_path / "rounded.npz", counter, found)
+    again, maps = chat_round.read_rounded(tmp_path / "rounded.npz")
+
+    for name, value in counter.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value), name
+    assert maps.keys() == found.keys()
+    for name, (levels, steps) in maps.items():
+        assert np.array_equal(levels, found[name].levels)
+        assert np.array_equal(steps, found[name].steps)
