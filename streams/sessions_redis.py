@@ -8,23 +8,30 @@ import redis
 
 from inference import connection_redis
 from inference.errors import Overloaded
+from policy.keys import GATEWAYS
 from policy.limits_redis import TAKE, Bucket, limited
 from streams import keys
 from streams.asking_redis import Script
 from streams.clients import Client
+from streams.gateways_redis import LEASE_MS as GATEWAY_LEASE_MS
 from streams.session_store import LEASE_MS, Banned, Session, TooManyConnections
 
 AWAY = "Sessions cannot be stored now."
+UNSURE = "A gateway is silent; whether there is room is known when it is back or given up."
+SILENT_MS = 2_000
+"""Gateways say each second that they live; one that has not for so long may be dead."""
+LOOKED_AT = 512
+"""Sessions whose gateway is looked up where there is no room."""
 CHUNK = 256
 """Sessions renewed in one round trip."""
 STREAM = "stream:"
 """Fields of a session's hash that name its streams start so."""
 
 HOLD = f"""{TAKE}
-local session, bans, limits = unpack(KEYS, 1, 3)
-local opening, lease, id, user_ban, address_ban, zsets, fields = unpack(ARGV, 1, 7)
+local session, bans, limits, gateways = unpack(KEYS, 1, 4)
+local opening, lease, id, user_ban, address_ban, prefix, zsets, fields = unpack(ARGV, 1, 8)
 local sets, names, buckets, caps = {{}}, {{}}, {{}}, {{}}
-for i = 1, zsets do sets[i] = KEYS[3 + i] end
+for i = 1, zsets do sets[i] = KEYS[4 + i] end
 
 local function ban_ends(subject)
   return tonumber(redis.call('ZSCORE', bans, subject) or 0)
@@ -32,24 +39,41 @@ end
 local ends = math.max(ban_ends(user_ban), ban_ends(address_ban))
 if ends > now then return {{'banned', string.format('%d', ends)}} end
 
+-- Takes out those not renewed since their gateway's lease can have ended, where it has.
+local function bury(set)
+  local overdue = math.floor(now) + lease - {GATEWAY_LEASE_MS}
+  for _, each in ipairs(redis.call('ZRANGEBYSCORE', set, 0, overdue, 'LIMIT', 0, {LOOKED_AT})) do
+    local gateway = redis.call('HGET', prefix .. each, 'gateway') or ''
+    local ends = redis.call('ZSCORE', gateways, gateway)
+    if not ends or tonumber(ends) <= now then redis.call('ZREM', set, each) end
+  end
+end
+
 for i, set in ipairs(sets) do
   redis.call('ZREMRANGEBYSCORE', set, '-inf', math.floor(now))
 end
 if opening == '1' and redis.call('EXISTS', session) == 0 then
-  local first = 7 + fields * 2
-  for i = 4 + zsets, #KEYS do
-    local at = first + (i - 3 - zsets) * 2 - 1
+  local first = 8 + fields * 2
+  for i = 5 + zsets, #KEYS do
+    local at = first + (i - 4 - zsets) * 2 - 1
     names[#names + 1], buckets[#buckets + 1], caps[#caps + 1] = ARGV[at], KEYS[i], ARGV[at + 1]
   end
   local name, wait = take(limits, names, buckets)
   if name then return {{'limited', name, wait}} end
   for i, cap in ipairs(redis.call('HMGET', limits, unpack(caps))) do
     local most = tonumber(cap or '')
-    if most and redis.call('ZCARD', sets[i]) >= most then return {{'full', caps[i], most}} end
+    if most and redis.call('ZCARD', sets[i]) >= most then
+      bury(sets[i])
+      local heard = math.floor(now) + {GATEWAY_LEASE_MS} - {SILENT_MS}
+      if redis.call('ZCARD', sets[i]) >= most then
+        if redis.call('ZCOUNT', gateways, '(0', heard) > 0 then return {{'unsure'}} end
+        return {{'full', caps[i], most}}
+      end
+    end
   end
 end
 
-redis.call('HSET', session, unpack(ARGV, 8, 7 + fields * 2))
+redis.call('HSET', session, unpack(ARGV, 9, 8 + fields * 2))
 redis.call('HSETNX', session, 'connected_ms', string.format('%d', now))
 redis.call('HSETNX', session, 'messages', 0)
 redis.call('PEXPIRE', session, lease)
@@ -144,6 +168,7 @@ class RedisSessions:
             keys.session(client.session),
             keys.bans(client.site),
             keys.LIMITS,
+            GATEWAYS,
             *sets,
             *(Bucket(f"{scope}.connections", subject).key for scope, subject in counted),
         ]
@@ -153,6 +178,7 @@ class RedisSessions:
             client.session,
             f"user:{client.user}",
             f"address:{client.address}",
+            keys.session(""),
             len(sets),
             len(fields),
             *(part for field in fields.items() for part in field),
@@ -227,6 +253,8 @@ def _refuse(found: list[Any]) -> None:
         raise Banned(int(rest[0]))
     if outcome == "limited":
         raise limited(rest[0], rest[1])
+    if outcome == "unsure":
+        raise Overloaded(UNSURE, retry_after_ms=SILENT_MS)
     if outcome == "full":
         raise TooManyConnections(f"The limit {rest[0]} of {rest[1]} is reached.")
 

@@ -7,7 +7,9 @@ import pytest
 import redis
 
 from inference.errors import Overloaded, RateLimited
+from policy.keys import GATEWAYS
 from streams import keys
+from streams.gateways_redis import LEASE_MS as GATEWAY_LEASE_MS
 from streams.limits import check
 from streams.limits_redis import write_limits
 from streams.session_store import Banned, TooManyConnections
@@ -154,6 +156,73 @@ async def test_only_so_many_may_be_open_at_once(
         await store.open(clients[2], "g")
     await store.close(clients[0])
     await store.open(clients[2], "g")
+
+
+def grow_old(valkey: redis.Redis, session: str, seconds: float) -> None:
+    """What the clock does to a session that nobody renews."""
+    for key in valkey.scan_iter(match="rtai:*sessions:*"):
+        valkey.zadd(key, {session: -seconds * 1_000}, incr=True, xx=True)
+
+
+def heard(valkey: redis.Redis, gateway: str, seconds: float) -> None:
+    """As if a gateway had said so long ago that it lives."""
+    now, micros = valkey.time()
+    ends = now * 1_000 + micros // 1_000 + GATEWAY_LEASE_MS - seconds * 1_000
+    valkey.zadd(GATEWAYS, {gateway: ends})
+
+
+@pytest.mark.parametrize("scope", ["site", "user", "address"])
+async def test_while_a_gateway_is_silent_nobody_is_turned_away_for_good(
+    store: RedisSessions, valkey: redis.Redis, scope: str
+) -> None:
+    limit(valkey, {f"{scope}.open_connections": "1"})
+    heard(valkey, "here", 0.0)
+    heard(valkey, "gone", 2.5)
+    await store.open(a_client(), "gone")
+    with pytest.raises(Overloaded) as refused:
+        await store.open(a_client(), "here")
+
+    assert refused.value.retry_after_ms == 2_000
+
+
+async def test_sessions_of_a_gateway_that_was_given_up_make_room(
+    store: RedisSessions, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.open_connections": "1"})
+    heard(valkey, "here", 0.0)
+    heard(valkey, "gone", 11.0)
+    lost = a_client()
+    await store.open(lost, "gone")
+    grow_old(valkey, lost.session, 11.0)
+    mine = a_client()
+    await store.open(mine, "here")
+
+    assert valkey.zrange(keys.user_sessions("demo", "ann"), 0, -1) == [mine.session]
+
+
+async def test_old_sessions_of_a_gateway_that_lives_keep_their_places(
+    store: RedisSessions, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.open_connections": "1"})
+    heard(valkey, "busy", 1.5)
+    held = a_client()
+    await store.open(held, "busy")
+    grow_old(valkey, held.session, 25.0)
+    with pytest.raises(TooManyConnections):
+        await store.open(a_client(), "busy")
+
+    assert LiveSessions(valkey).count("demo") == 1
+
+
+async def test_a_gateway_that_ended_makes_nobody_unsure(
+    store: RedisSessions, valkey: redis.Redis
+) -> None:
+    limit(valkey, {"user.open_connections": "1"})
+    heard(valkey, "here", 0.0)
+    valkey.zadd(GATEWAYS, {"ended": 0})
+    await store.open(a_client(), "here")
+    with pytest.raises(TooManyConnections):
+        await store.open(a_client(), "here")
 
 
 async def test_opening_the_same_session_twice_counts_once(
