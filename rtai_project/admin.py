@@ -2,6 +2,9 @@
 
 from django.contrib import admin
 
+from rtai_project.sign_in import SignInForm
+
 admin.site.site_header = "RTAI"
 admin.site.site_title = "RTAI"
 admin.site.index_title = "Configuration"
+admin.site.login_form = SignInForm

@@ -13,13 +13,14 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "tokens": ("site", "user", "api_key"),
     "accepts": ("process", "address"),
     "sockets": ("process", "address"),
+    "sign_ins": ("address",),
 }
 """Which scopes each resource is limited by. `work` counts what judging messages and prompts costs,
 in tokens (`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts.
 `tokens` counts those of prompts and answers when a generation ends; whoever is over the limit by
 then waits before the next. `accepts` and `sockets` count connections of any kind in one server
 process, before their first byte is looked at; `connections` and `open_connections` those of clients
-with a token, in all processes."""
+with a token, in all processes. `sign_ins` counts attempts to sign in to the admin."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {
@@ -46,6 +47,7 @@ DEFAULTS: Mapping[str, str] = {
     "address.accepts": "200/1s burst 400",
     "process.sockets": "50000",
     "address.sockets": "1000",
+    "address.sign_ins": "10/1m burst 20",
 }
 """What the first run stores; many visitors may share an address, one person is slow."""
 

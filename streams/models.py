@@ -114,6 +114,7 @@ class RateLimit(models.Model):
         TOKENS = "tokens"
         ACCEPTS = "accepts"
         SOCKETS = "sockets"
+        SIGN_INS = "sign_ins"
 
     class Scope(models.TextChoices):
         SITE = "site"

@@ -95,6 +95,19 @@ def test_an_installation_that_has_limits_gets_the_new_ones_and_a_fresh_one_waits
     assert found == {kept: "7/1s", **{name: DEFAULTS[name] for name in added}}
 
 
+def test_an_installation_that_has_limits_gets_the_one_on_signing_in_and_a_fresh_one_waits() -> None:
+    add = import_module("streams.migrations.0007_sign_in_limits").add
+    RateLimit.objects.all().delete()
+    add(apps, None)
+    assert not RateLimit.objects.exists()
+
+    RateLimit.objects.create(scope="user", resource="messages", rate="7/1s")
+    add(apps, None)
+    add(apps, None)
+    found = {str(row): row.rate for row in RateLimit.objects.all()}
+    assert found == {"user.messages": "7/1s", "address.sign_ins": DEFAULTS["address.sign_ins"]}
+
+
 def test_limits_and_bans_that_redis_lost_come_back(
     valkey: redis.Redis, url: str, site: Site
 ) -> None:
