@@ -51,10 +51,14 @@ def generation_worker(number: int, concurrency: int, log_level: str) -> Program:
     return Program(name, command, {"RTAI_PROCESS": name}, WORKER_STOP_S)
 
 
+FIRST_RUN = {"RTAI_ADMIN_PASSWORD", "RTAI_API_KEY"}
+"""Secrets that this process alone stores, as hashes."""
+
+
 def environment_of(environ: Mapping[str, str], metrics: Path) -> dict[str, str]:
-    """The environment that every child gets."""
+    """The environment that every child gets: ours, without what only the first run needs."""
     return {
-        **environ,
+        **{name: value for name, value in environ.items() if name not in FIRST_RUN},
         "ORT_DISABLE_TELEMETRY": "1",
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "PYTHONUNBUFFERED": "1",

@@ -91,7 +91,10 @@ class Child:
         return self.process is None and self._clock() >= self._due_at
 
     def start(self, environ: Mapping[str, str]) -> None:
-        """Starts the program in a session of its own, so that Ctrl-C does not reach it."""
+        """Starts the program in a session of its own, so that Ctrl-C does not reach it.
+
+        Raises OSError where it cannot run.
+        """
         self._started_at = self._clock()
         self.process = subprocess.Popen(
             self.program.command,
@@ -107,13 +110,17 @@ class Child:
             return None
         pid, self.process = self.process.pid, None
         lived_s = self._clock() - self._started_at
-        self.deaths = 1 if lived_s >= SETTLED_S else self.deaths + 1
-        self._due_at = self._clock() + delay_s(self.deaths)
+        self.put_off(settled=lived_s >= SETTLED_S)
         logger.warning(
             "%s (process %d) ended with status %d after %.1f s; next start in %.2f s",
             self.program.name, pid, status, lived_s, delay_s(self.deaths),
         )  # fmt: skip
         return pid
+
+    def put_off(self, *, settled: bool = False) -> None:
+        """It is due later, and the later the more often it died soon after its start."""
+        self.deaths = 1 if settled else self.deaths + 1
+        self._due_at = self._clock() + delay_s(self.deaths)
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to the process and all it started."""
@@ -146,7 +153,7 @@ class Supervisor:
         for child in self.children.values():
             self._reap(child)
             if child.is_due:
-                self._start(child)
+                self._start_again(child)
 
     def kill(self, name: str, reason: str) -> None:
         """Kills a child that no longer does its work; the next ticks start it again."""
@@ -171,6 +178,13 @@ class Supervisor:
         child.start(self._environ)
         if child.pid is not None:
             self._guard.tell("+", child.pid)
+
+    def _start_again(self, child: Child) -> None:
+        try:
+            self._start(child)
+        except OSError as error:  # No memory, or no process, is left for the moment.
+            child.put_off()
+            logger.warning("%s cannot be started now: %s", child.program.name, error)
 
     def _reap(self, child: Child) -> None:
         if (pid := child.reap()) is not None:

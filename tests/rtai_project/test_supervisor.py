@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from rtai_project.guardian import end, listen
+from rtai_project.programs import environment_of
 from rtai_project.supervisor import MAX_DELAY_S, Program, Supervisor, delay_s
 from tests.rtai_project.waiting import wait_until
 
@@ -46,6 +47,38 @@ def test_a_child_that_dies_is_started_again(supervisor: Supervisor) -> None:
 
     wait_until(back, "it is back")
     assert child.deaths == 1
+
+
+def test_a_child_that_cannot_be_started_for_a_while_is_tried_again(
+    supervisor: Supervisor, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    program = tmp_path / "program"
+    program.symlink_to(sys.executable)
+    child = supervisor.add(Program("one", (str(program), "-c", SLEEP)))
+    program.unlink()
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+
+    def refused() -> bool:
+        supervisor.tick()
+        return "one cannot be started now" in caplog.text
+
+    wait_until(refused, "it was tried")
+    assert child.pid is None
+    assert child.deaths > 1
+    program.symlink_to(sys.executable)
+
+    def back() -> bool:
+        supervisor.tick()
+        return child.pid is not None
+
+    wait_until(back, "it is back")
+
+
+def test_no_child_knows_the_secrets_of_the_first_run(tmp_path: Path) -> None:
+    told = {"RTAI_ADMIN_PASSWORD": "x", "RTAI_API_KEY": "y", "RTAI_PORT": "1", "PATH": "/bin"}
+    found = environment_of(told, tmp_path)
+    assert found.keys() & told.keys() == {"RTAI_PORT", "PATH"}
 
 
 def test_a_child_that_dies_at_once_is_tried_less_and_less_often() -> None:
