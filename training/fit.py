@@ -21,6 +21,8 @@ from training.encoder import Network
 
 SAVED_EVERY = 300.0
 """Seconds between two checkpoints."""
+TOLD_EVERY = 20
+"""Batches between two looks at the loss, for which a GPU has to be waited for."""
 BUCKET = 50
 """Batches among whose texts those of like length are gathered."""
 
@@ -119,7 +121,8 @@ def fit(network: Network, data: Sequence[Encoded], loss: Loss, plan: Plan, state
             break
         _pace(optimiser, progress, plan)
         value = _step(network, optimiser, loss, batch(), plan)
-        bar.set_postfix(loss=f"{value:.4f}", refresh=False)
+        if step % TOLD_EVERY == 0:
+            bar.set_postfix(loss=f"{float(value):.4f}", refresh=False)
         bar.update()
         if time.monotonic() > saved + SAVED_EVERY:
             _save(network, optimiser, step + 1, state)
@@ -163,7 +166,7 @@ def _pace(optimiser: torch.optim.Optimizer, done: float, plan: Plan) -> None:
 
 def _step(
     network: Network, optimiser: torch.optim.Optimizer, loss: Loss, batch: Encoded, plan: Plan
-) -> float:
+) -> Tensor:
     to = place_of(network)
     with torch.autocast(to.type, dtype=torch.bfloat16, enabled=plan.bfloat16):
         logits = network(*pad(batch.tokens, to))
@@ -173,7 +176,7 @@ def _step(
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
-    return float(value.detach())
+    return value.detach()
 
 
 def _save(network: Network, optimiser: torch.optim.Optimizer, step: int, state: Path) -> None:
