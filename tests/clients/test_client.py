@@ -48,54 +48,13 @@ async def test_the_token_travels_in_a_header_and_never_in_the_address() -> None:
     assert seen[0].headers["Sec-WebSocket-Protocol"] == "rtai.v1"
 
 
-async def test_a_message_is_sent_again_under_its_ref_until_it_has_a_verdict() -> None:
-    refs: list[str] = []
-
-    async def lose(socket: ServerConnection) -> None:
-        refs.append((await hear(socket))["ref"])
-        socket.transport.abort()
-
-    async def judge(socket: ServerConnection) -> None:
-        refs.append((await hear(socket))["ref"])
-        await say(socket, {"type": "verdict", "ref": refs[-1], "id": "1", "action": "allow"})
-        await socket.wait_closed()
-
-    async with served(lose, judge) as url, client(url) as found:
-        verdict = await found.send("lobby", "Hi")
-
-    assert verdict["action"] == "allow"
-    assert len(refs) == 2
-    assert len(set(refs)) == 1
-
-
-async def test_a_message_too_old_to_be_sent_again_is_told_to_be_unconfirmed() -> None:
-    async def lose(socket: ServerConnection) -> None:
-        await hear(socket)
-        socket.transport.abort()
-
-    async with served(lose, silence) as url, client(url, ref_life_s=0) as found:
-        with pytest.raises(Refused) as caught:
-            await found.send("lobby", "Hi")
-
-    assert caught.value.code == "unconfirmed"
-
-
-async def test_an_error_ends_its_message_and_no_other() -> None:
-    async def refuse(socket: ServerConnection) -> None:
-        first, second = await hear(socket), await hear(socket)
-        error = {"code": "rate_limited", "detail": "Slow down.", "retryable": True}
-        await say(socket, {"type": "error", "ref": first["ref"], "retry_after_ms": 9, **error})
-        await say(socket, {"type": "verdict", "ref": second["ref"], "id": "1", "action": "hold"})
-        await socket.wait_closed()
-
-    async with served(refuse) as url, client(url) as found:
-        first = asyncio.create_task(found.send("lobby", "a"))
-        second = asyncio.create_task(found.send("lobby", "b"))
-        with pytest.raises(Refused) as caught:
-            await first
-        assert (await second)["action"] == "hold"
-
-    assert (caught.value.code, caught.value.retry_after_ms) == ("rate_limited", 9)
+@pytest.mark.parametrize(
+    "url",
+    ["chat.example.org", "ftp://chat.example.org", "https://", "http://a/?b=1", "", "wss://a"],
+)
+def test_what_is_no_address_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match=r"expected an address such as https://chat\.example\.org"):
+        client(url)
 
 
 async def test_frames_come_once_and_in_order_over_drops_gaps_and_repeats() -> None:
@@ -208,71 +167,6 @@ async def test_pings_are_answered() -> None:
             pass
 
     assert pongs == [{"type": "pong"}]
-
-
-async def test_an_answer_grows_over_a_drop_without_losing_a_character() -> None:
-    asked: list[dict[str, Any]] = []
-
-    async def begin(socket: ServerConnection) -> None:
-        asked.append(await hear(socket))
-        await say(
-            socket,
-            {"type": "start", "ref": asked[0]["ref"], "id": "g", "stream": None, "model": "m"},
-            {"type": "token", "id": "g", "from": 0, "text": "Héllo"},
-        )
-        await socket.close(4001, "{}")
-
-    async def go_on(socket: ServerConnection) -> None:
-        asked.append(await hear(socket))
-        usage = {"prompt_tokens": 1, "completion_tokens": 2}
-        await say(
-            socket,
-            {"type": "token", "id": "g", "from": 3, "text": "lo the"},
-            {"type": "token", "id": "g", "from": 9, "text": "re"},
-            {"type": "done", "id": "g", "finish_reason": "stop", "usage": usage},
-        )
-        await socket.wait_closed()
-
-    async with served(begin, go_on) as url, client(url) as found:
-        answer = await found.generate([{"role": "user", "content": "Hi"}], max_tokens=9)
-        pieces = [piece async for piece in answer]
-
-    assert "".join(pieces) == answer.text == "Héllo there"
-    assert (answer.finish_reason, answer.model) == ("stop", "m")
-    assert asked[0]["max_tokens"] == 9
-    assert asked[1] == {"type": "resume", "id": "g", "from": 5}
-
-
-async def test_an_answer_that_is_refused_raises() -> None:
-    async def refuse(socket: ServerConnection) -> None:
-        ref = (await hear(socket))["ref"]
-        error = {"code": "unsupported", "detail": "No assistant.", "retryable": False}
-        await say(socket, {"type": "error", "ref": ref, **error})
-        await socket.wait_closed()
-
-    async with served(refuse) as url, client(url) as found:
-        answer = await found.generate([{"role": "user", "content": "Hi"}])
-        with pytest.raises(Refused):
-            await answer.whole()
-
-
-async def test_an_answer_is_cancelled_by_its_ref_until_it_has_an_id() -> None:
-    heard: list[dict[str, Any]] = []
-
-    async def listen(socket: ServerConnection) -> None:
-        heard.extend([await hear(socket), await hear(socket)])
-        usage = {"prompt_tokens": 0, "completion_tokens": 0}
-        done = {"type": "done", "id": "g", "finish_reason": "cancelled", "usage": usage}
-        await say(socket, {**done, "ref": heard[0]["ref"]})
-        await socket.wait_closed()
-
-    async with served(listen) as url, client(url) as found:
-        answer = await found.generate([{"role": "user", "content": "Hi"}])
-        await answer.cancel()
-        assert await answer.whole() == ""
-
-    assert heard[1] == {"type": "cancel", "ref": heard[0]["ref"]}
-    assert answer.finish_reason == "cancelled"
 
 
 async def test_a_ban_ends_everything_that_waits() -> None:

@@ -21,6 +21,8 @@ class Answer:
         self.usage: Mapping[str, int] = {}
         self.since: float | None = None
         """When the question was first sent."""
+        self.is_unwanted = False
+        """Whether it was cancelled, which the server may not have heard yet."""
         self._send = send
         self._changed = asyncio.Condition()
         self._error: Exception | None = None
@@ -57,6 +59,7 @@ class Answer:
     async def cancel(self) -> None:
         """Stops the model; what was said stays."""
         if not self.is_over:
+            self.is_unwanted = True
             name = {"id": self.id} if self.id else {"ref": self.request["ref"]}
             await self._send({"type": "cancel", **name})
 

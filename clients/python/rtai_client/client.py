@@ -89,17 +89,22 @@ class Client:
     async def send(self, stream: str, text: str, ref: str | None = None) -> Frame:
         """Sends a message, again after each reconnect, until it has a verdict; returns that.
 
-        Raises Refused, also for one that is too old to be sent again without being doubled.
+        Whoever sends it once more with its `ref` while it is under way waits for the same verdict.
+        Raises Refused, also for one that is too old to be sent again without being doubled, and
+        ValueError for a `ref` under which another message is under way.
         """
         self._raise_if_closed()
         ref = ref or uuid4().hex
         frame = {"type": "message", "stream": stream, "ref": ref, "text": text}
-        posted = self._outbox[ref] = Posted(frame)
+        known = self._outbox.get(ref)
+        if known is not None and known.frame != frame:
+            raise ValueError(f"Another message is under way as {ref!r}; take another ref.")
+        posted = self._outbox[ref] = known or Posted(frame)
         try:
-            await self._put(posted)
-            return await posted.verdict
+            return await posted.wait(None if known else self._put(posted))
         finally:
-            self._outbox.pop(ref, None)
+            if posted.verdict.done() and self._outbox.get(ref) is posted:
+                del self._outbox[ref]
 
     async def remove(self, stream: str, id: str) -> None:
         """Removes a message of one's own; a moderator any. The `removed` frame is the answer."""
@@ -180,6 +185,8 @@ class Client:
         if self.state is State.OPEN:
             asked.since = asked.since or time.monotonic()
         await self._send(asked.again())
+        if isinstance(asked, Answer) and asked.is_unwanted:
+            await asked.cancel()
 
     async def _answered(self, frame: Frame) -> None:
         """A frame of an answer: ours by its `ref` or `id`, or one that a stream shows."""
@@ -227,7 +234,7 @@ class Client:
     async def _resume(self, answer: Answer, seconds: float) -> None:
         await asyncio.sleep(seconds)
         if not answer.is_over:
-            await self._send(answer.again())
+            await self._put(answer)
 
     async def _unnamed(self, frame: Frame, error: Refused) -> None:
         """An error that names nothing answers a subscription, if any is to be answered."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
@@ -28,6 +29,14 @@ LOST = (OSError, TimeoutError, WebSocketException)
 logger = logging.getLogger(__name__)
 
 
+def _socket_url(url: str) -> str:
+    """Where the server's socket is; raises ValueError for what is no server's address."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"expected an address such as https://chat.example.org, not {url!r}")
+    return f"ws{url.rstrip('/').removeprefix('http')}/ws/v1/"
+
+
 class _NoToken(Exception):
     """The token function failed; another attempt may help."""
 
@@ -44,7 +53,7 @@ class Link:
         random: Callable[[], float],
     ) -> None:
         self.state = State.IDLE
-        self._url = f"ws{url.rstrip('/').removeprefix('http')}/ws/v1/"
+        self._url = _socket_url(url)
         self._tokens = tokens
         self._take = take
         self._changed = changed
