@@ -16,7 +16,7 @@ from api.completions import Completion, Wanted
 from generation.assistants_db import assistants
 from generation.generations import FinishReason, Usage
 from inference import metrics_prometheus as metrics
-from inference.errors import NotFound, RtaiError, Unauthorized
+from inference.errors import NotFound, Overloaded, RtaiError, Unauthorized
 from streams import answers, doors, lifespan
 from streams.clients import Client, service
 from streams.generate_frames import Cancel, Generate
@@ -118,7 +118,10 @@ async def _serve(call: Call, path: str) -> None:
     found = await call.caller()
     if path == CHAT:
         wanted = completions.wanted(await call.body(), uuid4().hex)
-        await Asking(call, found, wanted, await lifespan.gateway()).serve()
+        gateway = await lifespan.gateway()
+        if gateway.draining:
+            raise Overloaded("Shutting down.", retry_after_ms=1_000)
+        await Asking(call, found, wanted, gateway).serve()
         return
     names = await in_thread(lambda: _models(found.site))
     if path == MODELS:
