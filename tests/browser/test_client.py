@@ -446,10 +446,27 @@ def test_a_stream_that_was_switched_off_is_asked_for_until_it_is_back(
 
 
 def test_a_stream_that_was_left_is_not_asked_for(live: Lab) -> None:
-    live.say({"type": "unsubscribed", "stream": "lobby"})
+    live.do("client.unsubscribe('lobby')")
+    live.say({"type": "unsubscribed", "stream": "lobby"}, published(1))
     live.pass_ms(20_000)
-
+    assert live.sent("unsubscribe") == [{"type": "unsubscribe", "stream": "lobby"}]
     assert len(live.sent("subscribe")) == 1
+    assert live.frames("message") == []
+
+    live.drop()
+    live.pass_ms(20_000)
+    live.say(WELCOME)
+    live.do("client.unsubscribe('lobby')")
+    assert live.sent() == []
+
+
+def test_a_stream_that_was_left_can_be_entered_again(live: Lab) -> None:
+    live.do("(client.unsubscribe('lobby'), client.post('lobby', 'hello', 'r1'))")
+    assert live.sent("message") == []
+    live.do("client.subscribe('lobby')")
+    live.subscribed()
+
+    assert [each["ref"] for each in live.sent("message")] == ["r1"]
 
 
 def test_what_was_written_while_the_stream_is_off_is_sent_when_it_is_back(live: Lab) -> None:

@@ -201,7 +201,6 @@ export type Frame =
 
 /** Frames that may be lost; whoever must have an answer repeats them. */
 export type Sendable =
-  | { type: "unsubscribe"; stream: string }
   | { type: "remove"; stream: string; id: string }
   | { type: "typing"; stream: string }
   | { type: "presence"; stream: string }
@@ -247,6 +246,8 @@ export class Client {
   renew(): void;
   /** Attaches to a stream, now and after every reconnect. */
   subscribe(stream: string): void;
+  /** Leaves a stream; what waits to be posted there waits for the next `subscribe`. */
+  unsubscribe(stream: string): void;
   /**
    * Sends a message, again after a drop, until it has its verdict or is refused. `sentMs` is when it
    * was first sent, if an earlier page may have done so.

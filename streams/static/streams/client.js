@@ -79,6 +79,11 @@ export class Client {
     if (this.state === OPEN) this.#subscribe(stream);
   }
 
+  // Leaves a stream; what waits to be posted there waits for the next `subscribe`.
+  unsubscribe(stream) {
+    if (this.#streams.delete(stream)) this.send({ type: "unsubscribe", stream });
+  }
+
   // Puts a message into the outbox; it stays there, and is sent again, until it has its verdict.
   // `sentMs` is when it was first sent, if an earlier page may have done so.
   post(stream, text, ref, sentMs = 0) {
