@@ -5,6 +5,7 @@ where the client's transport makes the writer wait, so idle and fast connections
 """
 
 import asyncio
+import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -15,6 +16,8 @@ MAX_BYTES = 1024 * 1024
 MAX_JOINED = 16
 """Frames in one WebSocket message."""
 MAX_JOINED_BYTES = 64 * 1024
+
+logger = logging.getLogger(__name__)
 
 Write: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
 Make: TypeAlias = Callable[[], str]
@@ -175,8 +178,8 @@ class Outbox:
         try:
             while self._items and self._writer is None:
                 self._write_some()
-        except Exception:  # Whatever a server raises when its client has gone.
-            self._fail()
+        except Exception as error:  # Whatever a server raises when its client has gone.
+            self._fail(error)
 
     def _write_some(self) -> None:
         items, size = self._take()
@@ -200,8 +203,8 @@ class Outbox:
             self._written(items, size)
         except asyncio.CancelledError:
             raise
-        except Exception:  # As above.
-            self._fail()
+        except Exception as error:  # As above.
+            self._fail(error)
         finally:
             self._writer = None
             self.writing_since = None
@@ -216,7 +219,11 @@ class Outbox:
         if self._room is not None:
             self._wake_if_room()
 
-    def _fail(self) -> None:
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, OSError):
+            logger.info("A client was gone before all was written to it: %r", error)
+        else:
+            logger.warning("A client cannot be written to any more", exc_info=error)
         self.close()
         self._items.clear()
         self._failed()
