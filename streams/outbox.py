@@ -100,7 +100,7 @@ class Outbox:
     def put(self, frame: str, *, size: int = 0, sent: Callable[[], None] | None = None) -> None:
         """Adds a frame; `size` is its length in bytes if known; `sent` is called once written."""
         if not self.closed:
-            self._append(_Item(frame, size or _size(frame), None, sent))
+            self._append(_Item(frame, size or size_of(frame), None, sent))
 
     def put_droppable(self, frame: str, topic: str) -> None:
         """Adds a frame that may be lost: it replaces a waiting one of its topic,
@@ -112,11 +112,11 @@ class Outbox:
             self._topics = {}
         if (waiting := self._topics.get(topic)) is not None:
             self.dropped += 1
-            size = _size(frame)
+            size = size_of(frame)
             self.pending_bytes += size - waiting.size
             waiting.frame, waiting.size = frame, size
             return
-        item = _Item(frame, _size(frame), topic, None)
+        item = _Item(frame, size_of(frame), topic, None)
         self._topics[topic] = item
         self._append(item)
 
@@ -249,7 +249,7 @@ class Outbox:
 
     def _make(self, item: _Item, make: Make) -> None:
         item.frame, item.make = make(), None
-        item.size = _size(item.frame)
+        item.size = size_of(item.frame)
         self.pending_bytes += item.size
 
     def _wake_if_room(self) -> None:
@@ -277,5 +277,6 @@ def _resumed(coroutine: Coroutine[Any, Any, None], waited: Any) -> Generator[Any
             return
 
 
-def _size(frame: str) -> int:
+def size_of(frame: str) -> int:
+    """Its bytes in UTF-8."""
     return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))
