@@ -31,6 +31,7 @@ SCOPE = "generate"
 MAX_BODY = 1024 * 1024
 PING_S = 15.0
 JSON = b"application/json"
+INTERRUPTED = "The answer was interrupted."
 EVENTS = b"text/event-stream; charset=utf-8"
 
 logger = logging.getLogger(__name__)
@@ -226,8 +227,10 @@ class Asking:
     async def _why(self, frame: Mapping[str, Any]) -> RtaiError:
         """The error that interrupted the answer."""
         snapshot = await self._gateway.generations.read(frame["id"])
-        code, detail = (snapshot.code, snapshot.detail) if snapshot else ("", "")
-        return answers.error(code, detail or "The answer was interrupted.")
+        if snapshot is None:
+            return answers.error("", INTERRUPTED)
+        detail = snapshot.detail or INTERRUPTED
+        return answers.error(snapshot.code, detail, snapshot.retry_after_ms)
 
     def _stop(self) -> None:
         self._over.set()

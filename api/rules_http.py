@@ -20,6 +20,7 @@ from api.sites_http import Conflict
 from inference import versions_db
 from inference.errors import BadFrame
 from inference.models import ModelVersionRecord
+from policy import policies_db
 from policy.models import PolicyRecord, RuleRecord
 from policy.rule_checks import doubt
 from streams import limits_db
@@ -42,6 +43,7 @@ def create_policy(request: HttpRequest, body: PolicyBody) -> Status[PolicyOut]:
     caller_of(request).require("policies")
     try:
         with transaction.atomic():
+            policies_db.change_alone()
             row = PolicyRecord.objects.create(name=body.name, fail_mode=body.fail_mode)
             _replace_rules(row, body.rules)
             _make_default(row, is_default=body.is_default)
@@ -61,15 +63,16 @@ def get_policy(request: HttpRequest, name: str) -> PolicyOut:
 def change_policy(request: HttpRequest, name: str, body: PolicyChange) -> PolicyOut:
     """Changes what is given; every change gives the policy a new version."""
     caller_of(request).require("policies")
-    row = _policy(name)
     with transaction.atomic():
+        policies_db.change_alone()
+        row = _policy(name)
         if body.fail_mode is not None:
             row.fail_mode = body.fail_mode
             row.save()
         if body.rules is not None:
             _replace_rules(row, body.rules)
         _make_default(row, is_default=bool(body.is_default))
-    return _shown(_policy(name))
+        return _shown(_policy(name))
 
 
 @router.delete("/policies/{name}", response={204: None}, tags=["policies"])

@@ -259,7 +259,7 @@ def _ending_of(step: Callable[[], Ending]) -> Ending:
     try:
         return step()
     except RtaiError as error:
-        return Ending(FinishReason.INTERRUPTED, error.code, error.detail)
+        return Ending(FinishReason.INTERRUPTED, error.code, error.detail, error.retry_after_ms)
     except Lost:
         raise
     except Exception:

@@ -9,11 +9,13 @@ from inference.generator import Cancellation
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why it ended; `code` is an RtaiError's, where one ended it, `detail` its text."""
+    """Why it ended; `code` is an RtaiError's, where one ended it, `detail` its text, and
+    `retry_after_ms` when the same may be asked again, where that is known."""
 
     reason: FinishReason
     code: str = ""
     detail: str = ""
+    retry_after_ms: int | None = None
 
 
 class Lost(Exception):

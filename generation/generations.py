@@ -105,3 +105,5 @@ class Snapshot:
     """The code of the error that ended it (see `inference.errors`); empty if none did."""
     detail: str = ""
     """Why it was interrupted or blocked, for operators and programs; holds no secret."""
+    retry_after_ms: int | None = None
+    """When the same may be asked again, where that is known."""

@@ -171,7 +171,7 @@ def _scope(bucket: Bucket) -> str:
 
 
 def _snapshot(found: Sequence[str]) -> Snapshot:
-    body, status, finish, prompt_tokens, completion_tokens, code, detail, text = found
+    body, status, finish, prompt_tokens, completion_tokens, code, detail, wait_ms, text = found
     return Snapshot(
         generation=Generation.from_json(json.loads(body)),
         status=Status(status),
@@ -180,4 +180,5 @@ def _snapshot(found: Sequence[str]) -> Snapshot:
         usage=Usage(int(prompt_tokens or 0), int(completion_tokens or 0)),
         code=code,
         detail=detail,
+        retry_after_ms=int(wait_ms) if wait_ms else None,
     )

@@ -23,7 +23,7 @@ def generation(id: str) -> str:
     sets that caps count, and names and keys of what its tokens count against.
     How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`
     (when it is dispatched again), `worker` (who claimed it), `cancelled`. How it ended: `finish`,
-    `code`, `detail`, `prompt_tokens`, `completion_tokens`.
+    `code`, `detail`, `retry_after_ms` (empty where unknown), `prompt_tokens`, `completion_tokens`.
     """
     return f"rtai:generation:{id}"
 

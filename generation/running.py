@@ -61,7 +61,12 @@ class Runner:
         ending = answer.write()
         ended = patiently(
             lambda: self._ports.work.finish(
-                generation, ending.reason, answer.usage, code=ending.code, detail=ending.detail
+                generation,
+                ending.reason,
+                answer.usage,
+                code=ending.code,
+                detail=ending.detail,
+                retry_after_ms=ending.retry_after_ms,
             )
         )
         if ended:

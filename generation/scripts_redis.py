@@ -46,13 +46,14 @@ local function announce(id, kind, event)
   redis.call('PUBLISH', channel, cmsgpack.pack(event))
 end
 
-local function finish(id, reason, prompt, completion, code, detail)
+local function finish(id, reason, prompt, completion, code, detail, retry_after_ms)
   if reason == 'blocked' then
     redis.call('DEL', text_key(id))
     redis.call('HSET', key(id), 'length', '0')
   end
   redis.call('HSET', key(id), 'status', 'done', 'finish', reason, 'code', code, 'detail', detail,
-    'prompt_tokens', prompt, 'completion_tokens', completion)
+    'prompt_tokens', prompt, 'completion_tokens', completion,
+    'retry_after_ms', retry_after_ms or '')
   redis.call('PEXPIRE', key(id), {KEEP_MS})
   redis.call('PEXPIRE', text_key(id), {KEEP_MS})
   redis.call('ZREM', LEASES, id)
@@ -66,7 +67,8 @@ local function finish(id, reason, prompt, completion, code, detail)
   for i, each in ipairs(cjson.decode(meters)) do names[i], metered[i] = each[1], each[2] end
   spend(LIMITS, names, metered, prompt + completion)
   announce(id, 'generation.done', {{finish_reason = reason, length = tonumber(length),
-    prompt_tokens = prompt, completion_tokens = completion, code = code, detail = detail}})
+    prompt_tokens = prompt, completion_tokens = completion, code = code, detail = detail,
+    retry_after_ms = retry_after_ms}})
 end
 """
 """What all scripts begin with; `fields` gives false for what is not there."""
@@ -109,7 +111,7 @@ return {{'fresh', a.id}}
 SNAPSHOT = f"""{HEAD}
 local function snapshot(id)
   local found = redis.call('HMGET', key(id), 'body', 'status', 'finish', 'prompt_tokens',
-    'completion_tokens', 'code', 'detail')
+    'completion_tokens', 'code', 'detail', 'retry_after_ms')
   if not found[1] then return false end
   for i = 1, #found do found[i] = found[i] or '' end
   found[#found + 1] = redis.call('GET', text_key(id)) or ''
@@ -267,6 +269,7 @@ if a.conversation ~= '' and tonumber(fields(a.id, 'length')) > 0 then
   redis.call('LTRIM', a.conversation, -math.max(1, kept), -1)
   redis.call('EXPIRE', a.conversation, {REMEMBER_S})
 end
-finish(a.id, a.reason, a.prompt_tokens, a.completion_tokens, a.code, a.detail)
+finish(a.id, a.reason, a.prompt_tokens, a.completion_tokens, a.code, a.detail,
+  a.retry_after_ms)
 return 1
 """

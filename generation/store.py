@@ -7,7 +7,7 @@ with these fields, `length` and `from` in characters:
 - `generation.start`: `id`, `site`, `stream` ("" if private), `owner`, `ref`, `model`
 - `generation.token`: `id`, `site`, `stream`, `from`, `text`
 - `generation.done`: `id`, `site`, `stream`, `finish_reason`, `length`, `prompt_tokens`,
-  `completion_tokens`, `code`, `detail`
+  `completion_tokens`, `code`, `detail`, and `retry_after_ms` where it is known
 
 An announcement may be lost; who follows a generation reads its snapshot where something lacks.
 A token may come whose `from` is before the end of what was told: Redis had lost that part, and the
@@ -110,7 +110,7 @@ class Work(Protocol):
         """Which must stop, as `renew` tells it; leases stay as they are."""
         ...
 
-    def finish(
+    def finish(  # noqa: PLR0913 (an end has as many parts)
         self,
         generation: Generation,
         reason: FinishReason,
@@ -118,9 +118,11 @@ class Work(Protocol):
         *,
         code: str = "",
         detail: str = "",
+        retry_after_ms: int | None = None,
     ) -> bool:
         """Ends it, counts its tokens and announces that, once; False if it is not ours any more.
 
-        A blocked one loses its text. `code` is an RtaiError's, where one ended it.
+        A blocked one loses its text. `code` and `retry_after_ms` are an RtaiError's, where one
+        ended it.
         """
         ...

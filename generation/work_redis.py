@@ -57,7 +57,7 @@ class RedisWork:
         """See `generation.store.Work`."""
         return self._look(ids, renew=False)
 
-    def finish(
+    def finish(  # noqa: PLR0913 (an end has as many parts)
         self,
         generation: Generation,
         reason: FinishReason,
@@ -65,6 +65,7 @@ class RedisWork:
         *,
         code: str = "",
         detail: str = "",
+        retry_after_ms: int | None = None,
     ) -> bool:
         """See `generation.store.Work`."""
         remembers = generation.remember and reason in REMEMBERED
@@ -77,6 +78,7 @@ class RedisWork:
             "completion_tokens": usage.completion_tokens,
             "code": code,
             "detail": detail,
+            "retry_after_ms": retry_after_ms,
             "conversation": keys.conversation(generation.site, user) if remembers else "",
             "turn": _turn(generation),
         }

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
-from policy import reviews_db
+from policy import policies_db, reviews_db
 from policy.models import PolicyRecord, ReviewRecord, RuleRecord, VerdictRecord
 from policy.policy import Action
 from policy.verdict_lists_db import PRIVATE, LatestPages, PlaceFilter, SiteFilter, StreamFilter
@@ -71,6 +71,13 @@ class PolicyAdmin(PolicyBase):
             return False
         return super().has_delete_permission(request, obj)
 
+    def save_model(self, request: HttpRequest, obj: PolicyRecord, form: Any, change: bool) -> None:
+        """What the form does not show may have changed since it was read."""
+        if change:
+            policies_db.change_alone()
+            obj.refresh_from_db(fields=["version", "is_default"])
+        super().save_model(request, obj, form, change)
+
     @admin.action(description="Make the selected policy the default", permissions=["change"])
     def make_default(self, request: HttpRequest, records: QuerySet[PolicyRecord]) -> None:
         """From now on it judges every stream that names none."""
@@ -78,6 +85,7 @@ class PolicyAdmin(PolicyBase):
             self.message_user(request, "Choose one policy.", messages.ERROR)
             return
         with transaction.atomic():
+            policies_db.change_alone()
             for other in PolicyRecord.objects.filter(is_default=True):
                 other.is_default = False
                 other.save()

@@ -8,6 +8,9 @@ from typing import Any
 from inference.types import Scores
 from policy.policy import Action, Decision, Reason
 
+MODERATOR = "moderator"
+"""Whom a verdict is `by` where a person decided."""
+
 
 @dataclass(frozen=True, slots=True)
 class Author:

@@ -34,6 +34,14 @@ def policies() -> Policies:
     return _cached().refresh()
 
 
+def change_alone() -> None:
+    """Lets nobody else change policies until the transaction ends, once it is this one's turn.
+
+    What was read of a policy before may be out of date by then.
+    """
+    list(PolicyRecord.objects.select_for_update().order_by("pk").values_list("pk"))
+
+
 def load() -> Policies:
     """Reads all policies from the database; raises django.db.DatabaseError."""
     default, by_stream = DEFAULT_POLICY, {}

@@ -17,6 +17,7 @@ from django.db import DatabaseError, DataError, close_old_connections, connectio
 
 from inference import metrics_prometheus as metrics
 from policy.keys import OUTBOX, OUTBOX_GROUP, UNREADABLE
+from policy.messages import MODERATOR
 from policy.models import VerdictRecord
 from policy.whys import question_of
 from policy.whys_redis import Questions
@@ -40,6 +41,9 @@ Record = dict[str, Any]
 """What `policy.verdicts.record` wrote of a verdict, with its `offset` in the stream."""
 Read = tuple[dict[str, str], Record, VerdictRecord]
 """A record as it came, as it was read, and the row that it becomes."""
+Rank = tuple[bool, datetime]
+"""A verdict takes the place of those below it: a person's of the policy's, a later one of others.
+"""
 
 
 class RecordWriter:
@@ -150,12 +154,14 @@ class RecordWriter:
 def store(rows: Iterable[VerdictRecord]) -> None:
     """Inserts or updates one row per message; the last one of a message wins.
 
+    A row that came late, after one that takes its place, changes nothing.
     The words named in a row stay: whoever names them writes them.
     """
     latest = {row.id: row for row in rows}
     with transaction.atomic():
+        stored = _stored_ranks(latest)
         VerdictRecord.objects.bulk_create(
-            latest.values(),
+            [row for row in latest.values() if _rank(row) >= stored.get(row.id, _rank(row))],
             update_conflicts=True,
             unique_fields=["id"],
             update_fields=[
@@ -164,6 +170,16 @@ def store(rows: Iterable[VerdictRecord]) -> None:
                 if not field.primary_key and field.name != "highlights"
             ],
         )
+
+
+def _stored_ranks(ids: Iterable[str]) -> dict[str, Rank]:
+    """The ranks of those rows that are there; they stay so until the transaction ends."""
+    rows = VerdictRecord.objects.select_for_update().filter(id__in=list(ids)).order_by("id")
+    return {row.id: _rank(row) for row in rows.only("by", "decided_at")}
+
+
+def _rank(row: VerdictRecord) -> Rank:
+    return row.by == MODERATOR, row.decided_at
 
 
 def _record(fields: Mapping[str, str]) -> Record:

@@ -1,11 +1,13 @@
 """A person's decision on a message: recorded, and put in the place of the machine's."""
 
+from datetime import datetime
+
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from inference.errors import Unsupported
 from inference.types import Scores
-from policy.messages import Author, Message, Verdict
+from policy.messages import MODERATOR, Author, Message, Verdict
 from policy.models import ReviewRecord, VerdictRecord
 from policy.policy import Action, Decision, Reason
 from policy.verdicts import Publisher
@@ -25,6 +27,7 @@ def review(
 
     An approved message appears in its stream with a new offset;
     a message that was published and is blocked now is removed from it.
+    It counts as later than what it takes the place of, whatever the clocks say.
     Raises Unsupported for what was no message, and redis.RedisError; then nothing is recorded.
     """
     if not record.stream:
@@ -40,13 +43,13 @@ def _verdict(record: VerdictRecord, action: Action, now_ms: int) -> Verdict:
         message=_message(record),
         decision=Decision(action, reasons, record.policy),
         scores=Scores(record.scores, record.models_used, record.failures),
-        decided_ms=now_ms,
-        by="moderator",
+        decided_ms=max(now_ms, _milliseconds(record.decided_at) + 1),
+        by=MODERATOR,
     )
 
 
 def _message(record: VerdictRecord) -> Message:
-    accepted_ms = int(record.accepted_at.timestamp() * 1000)
+    accepted_ms = _milliseconds(record.accepted_at)
     return Message(
         id=record.id,
         site=record.site,
@@ -58,3 +61,7 @@ def _message(record: VerdictRecord) -> Message:
         accepted_ms=accepted_ms,
         deadline_ms=accepted_ms,
     )
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)

@@ -125,18 +125,18 @@ class Answer:
                 cursor.advance()
         return True
 
-    def end(self, reason: FinishReason, usage: Usage, code: str = "", detail: str = "") -> None:
+    def end(self, reason: FinishReason, usage: Usage, why: RtaiError | None = None) -> None:
         """Says `done` behind the rest of the text; a blocked one has no rest.
 
-        One that failed before it began, with an error's `code`, is answered with that error.
+        One that failed before it began, for a known reason `why`, is answered with that error.
         """
         self.is_over = True
         if reason is FinishReason.BLOCKED:
             self.text = ""
         for cursor in self.cursors.values():
             cursor.advance()
-            if code and reason is FinishReason.INTERRUPTED and not cursor.told:
-                cursor.outbox.put(replies.error(error(code, detail), cursor.ref, self.id))
+            if why and reason is FinishReason.INTERRUPTED and not cursor.told:
+                cursor.outbox.put(replies.error(why, cursor.ref, self.id))
                 self.sent("error", 1)
             else:
                 cursor.outbox.put(replies.done(cursor.ref, self.id, reason, usage))
@@ -151,7 +151,8 @@ class Answer:
         if not blocked:
             self.grow(0, snapshot.text)
         if snapshot.finish is not None:
-            self.end(snapshot.finish, snapshot.usage, snapshot.code, snapshot.detail)
+            why = failure(snapshot.code, snapshot.detail, snapshot.retry_after_ms)
+            self.end(snapshot.finish, snapshot.usage, why)
 
     def start_frame(self, ref: str) -> str:
         """Its `start`, as the owner or anybody else gets it."""
@@ -165,10 +166,15 @@ class Answer:
         return self._piece[2]
 
 
-def error(code: str, detail: str) -> RtaiError:
+def error(code: str, detail: str, retry_after_ms: int | None = None) -> RtaiError:
     """The error that a worker met, by its code."""
     kinds = (each for each in RtaiError.__subclasses__() if each.code == code)
-    return next(kinds, ModelUnavailable)(detail)
+    return next(kinds, ModelUnavailable)(detail, retry_after_ms=retry_after_ms)
+
+
+def failure(code: str, detail: str, retry_after_ms: int | None = None) -> RtaiError | None:
+    """The error that ended a generation, None if none did."""
+    return error(code, detail, retry_after_ms) if code else None
 
 
 def about(generation: Generation) -> dict[str, str]:

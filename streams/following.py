@@ -17,7 +17,7 @@ from generation.generations import FinishReason, Generation, Snapshot, Status, U
 from generation.store import Generations
 from inference.errors import NotFound, Overloaded
 from streams import endings
-from streams.answers import Answer, Asker, about
+from streams.answers import Answer, Asker, about, failure
 from streams.directory import Directory, StreamInfo
 from streams.hub import Bus, Hub
 
@@ -270,7 +270,8 @@ class Following:
             self._soon(answer.id, self._read(answer))
             return
         usage = Usage(message["prompt_tokens"], message["completion_tokens"])
-        answer.end(reason, usage, message["code"], message["detail"])
+        wait_ms = message.get("retry_after_ms")
+        answer.end(reason, usage, failure(message["code"], message["detail"], wait_ms))
         self._forget(answer)
 
     def _forget(self, answer: Answer) -> None:

@@ -9,7 +9,7 @@ as it takes.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import redis
@@ -23,6 +23,9 @@ JOIN_S = 5.0
 RESEND_S = 0.05
 PROBE_S = 2.0
 PROBE_TIMEOUT_S = 3.0
+
+AWAY = (TimeoutError, redis.RedisError, OSError)
+"""What the layer raises while Redis is away."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ class ChannelBus:
                 async with asyncio.timeout(JOIN_S):
                     await self._add(group, source)
                     await self._round_trip(group)
-            except (TimeoutError, redis.RedisError, OSError) as error:
+            except AWAY as error:
                 self._groups.pop(group, None)
                 raise Overloaded("Live delivery is away for a moment.") from error
 
@@ -79,7 +82,7 @@ class ChannelBus:
             try:
                 async with asyncio.timeout(JOIN_S):
                     await self._layer.group_discard(group, channel)
-            except (TimeoutError, redis.RedisError, OSError) as error:
+            except AWAY as error:
                 logger.warning("Could not leave a group: %s", error)
             if source:
                 await self._stop_receiver(source)
@@ -123,40 +126,26 @@ class ChannelBus:
 
     async def _watch(self) -> None:
         while True:
-            if await self._comes_back() and self._is_whole:
-                self.is_alive = True
-            else:
-                self.is_alive = False
-                self._is_whole = await self._rejoin()
+            comes_back = await _succeeds(self._probe_once, "A probe of the bus was lost")
+            self.is_alive = comes_back and self._is_whole
+            if not self.is_alive:
+                self._is_whole = await _succeeds(self._rejoin, "Joining all groups again failed")
             await asyncio.sleep(PROBE_S)
 
-    async def _comes_back(self) -> bool:
-        """Whether a probe goes all the way round; that it does says nothing of other groups."""
-        try:
-            async with self._lock, asyncio.timeout(PROBE_TIMEOUT_S):
-                await self._add(self._own_group, "")
-                await self._round_trip(self._own_group)
-        except (TimeoutError, redis.RedisError, OSError) as error:
-            logger.warning("Joining all groups again, for a probe was lost: %r", error)
-            return False
-        return True
+    async def _probe_once(self) -> None:
+        """Goes all the way round, which says nothing of other groups."""
+        async with self._lock, asyncio.timeout(PROBE_TIMEOUT_S):
+            await self._add(self._own_group, "")
+            await self._round_trip(self._own_group)
 
-    async def _rejoin(self) -> bool:
-        """Makes the layer new and joins everything again; whether it could.
-
-        The next probe tells whether it worked.
-        """
+    async def _rejoin(self) -> None:
+        """Makes the layer new and joins everything again; the next probe tells if that worked."""
         async with self._lock:
-            try:
+            async with asyncio.timeout(JOIN_S):
+                await self._flush()
+            for group, source in list(self._groups.items()):
                 async with asyncio.timeout(JOIN_S):
-                    await self._flush()
-                for group, source in list(self._groups.items()):
-                    async with asyncio.timeout(JOIN_S):
-                        await self._add(group, source)
-            except (TimeoutError, redis.RedisError, OSError) as error:
-                logger.warning("Joining again failed: %r", error)
-                return False
-        return True
+                    await self._add(group, source)
 
     async def _flush(self) -> None:
         for source in list(self._receivers):
@@ -168,6 +157,19 @@ class ChannelBus:
         self._channels.pop(source, None)
         if (task := self._receivers.pop(source, None)) is not None:
             await endings.end([task])
+
+
+async def _succeeds(step: Callable[[], Awaitable[None]], trouble: str) -> bool:
+    """Whether a step does not fail; the log is told how it did."""
+    try:
+        await step()
+    except AWAY as error:
+        logger.warning("%s: %r", trouble, error)
+    except Exception:  # A bus that nobody watches would stay deaf for good.
+        logger.exception("%s", trouble)
+    else:
+        return True
+    return False
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -146,7 +146,7 @@ class Gateway:
             _every(2.0, self.hub.check, "positions"),
             _every(MAIL_S, self.audience.settle, "mail"),
             _every(2.0, self.audience.check, "late verdicts"),
-            _every(LEFT_S, self.roster.settle, "departures"),
+            _every(LEFT_S, self.roster.settle, "roster"),
             _every(REFRESH_S, self._refresh, "directory"),
             _every(SWEEP_S, self._sweep, "sweep"),
             _every(LIMITS_S, lambda: in_thread(limits_db.ensure_synced), "limits"),

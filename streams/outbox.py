@@ -5,6 +5,7 @@ where the client's transport makes the writer wait, so idle and fast connections
 """
 
 import asyncio
+import logging
 import types
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -15,6 +16,8 @@ MAX_BYTES = 1024 * 1024
 MAX_JOINED = 16
 """Frames in one WebSocket message."""
 MAX_JOINED_BYTES = 64 * 1024
+
+logger = logging.getLogger(__name__)
 
 Write: TypeAlias = Callable[[str], Coroutine[Any, Any, None]]
 Make: TypeAlias = Callable[[], str]
@@ -97,7 +100,7 @@ class Outbox:
     def put(self, frame: str, *, size: int = 0, sent: Callable[[], None] | None = None) -> None:
         """Adds a frame; `size` is its length in bytes if known; `sent` is called once written."""
         if not self.closed:
-            self._append(_Item(frame, size or _size(frame), None, sent))
+            self._append(_Item(frame, size or size_of(frame), None, sent))
 
     def put_droppable(self, frame: str, topic: str) -> None:
         """Adds a frame that may be lost: it replaces a waiting one of its topic,
@@ -109,11 +112,11 @@ class Outbox:
             self._topics = {}
         if (waiting := self._topics.get(topic)) is not None:
             self.dropped += 1
-            size = _size(frame)
+            size = size_of(frame)
             self.pending_bytes += size - waiting.size
             waiting.frame, waiting.size = frame, size
             return
-        item = _Item(frame, _size(frame), topic, None)
+        item = _Item(frame, size_of(frame), topic, None)
         self._topics[topic] = item
         self._append(item)
 
@@ -175,8 +178,8 @@ class Outbox:
         try:
             while self._items and self._writer is None:
                 self._write_some()
-        except Exception:  # Whatever a server raises when its client has gone.
-            self._fail()
+        except Exception as error:  # Whatever a server raises when its client has gone.
+            self._fail(error)
 
     def _write_some(self) -> None:
         items, size = self._take()
@@ -200,8 +203,8 @@ class Outbox:
             self._written(items, size)
         except asyncio.CancelledError:
             raise
-        except Exception:  # As above.
-            self._fail()
+        except Exception as error:  # As above.
+            self._fail(error)
         finally:
             self._writer = None
             self.writing_since = None
@@ -216,7 +219,11 @@ class Outbox:
         if self._room is not None:
             self._wake_if_room()
 
-    def _fail(self) -> None:
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, OSError):
+            logger.info("A client was gone before all was written to it: %r", error)
+        else:
+            logger.warning("A client cannot be written to any more", exc_info=error)
         self.close()
         self._items.clear()
         self._failed()
@@ -242,7 +249,7 @@ class Outbox:
 
     def _make(self, item: _Item, make: Make) -> None:
         item.frame, item.make = make(), None
-        item.size = _size(item.frame)
+        item.size = size_of(item.frame)
         self.pending_bytes += item.size
 
     def _wake_if_room(self) -> None:
@@ -270,5 +277,6 @@ def _resumed(coroutine: Coroutine[Any, Any, None], waited: Any) -> Generator[Any
             return
 
 
-def _size(frame: str) -> int:
+def size_of(frame: str) -> int:
+    """Its bytes in UTF-8."""
     return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))

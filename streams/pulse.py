@@ -40,7 +40,7 @@ class Pulse:
         return self._heard
 
     def hear(self, count: int, size: int) -> bool:
-        """Notes frames of `size` characters in all; whether the client may send so much.
+        """Notes frames of `size` bytes in all; whether the client may send so much.
 
         Both budgets fill again with time.
         """

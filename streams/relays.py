@@ -11,7 +11,7 @@ from streams.closes import Close, CloseCode, close
 from streams.directory import StreamInfo
 from streams.frames import Position
 from streams.history import Published, Read, missed
-from streams.outbox import Outbox
+from streams.outbox import Outbox, size_of
 
 MAX_AHEAD = 10_000
 """Frames that may wait behind a gap."""
@@ -175,7 +175,7 @@ class Relay:
         offset, delivered = published.offset, 0
         if self.position is not None:
             self.position = Position(self.position.epoch, offset)
-        frame, size = published.frame, _size(published.frame)
+        frame, size = published.frame, size_of(published.frame)
         for subscription in list(self.subscriptions.values()):
             if subscription.held is not None:
                 subscription.hold(published)
@@ -194,7 +194,3 @@ class Relay:
 def _is_older(read: Position, now: Position) -> bool:
     """Whether a read has nothing new: the bus was faster."""
     return read.epoch == now.epoch and read.offset <= now.offset
-
-
-def _size(frame: str) -> int:
-    return len(frame) if frame.isascii() else len(frame.encode("utf-8", "surrogatepass"))

@@ -33,8 +33,9 @@ local epoch = redis.call('HGET', KEYS[1], 'epoch')
 local function placed(at)
   return ARGV[3] .. '"epoch":"' .. epoch .. '","offset":' .. string.format('%d', at) .. ARGV[4]
 end
-redis.call('ZREM', KEYS[2], member)
+-- In this order: without any member, the history would lose its time to live.
 redis.call('ZADD', KEYS[2], offset, published .. '|' .. placed(offset))
+redis.call('ZREM', KEYS[2], member)
 redis.call('ZREM', KEYS[3], ARGV[1])
 local new = redis.call('HINCRBY', KEYS[1], 'offset', 1)
 local removed = placed(new)

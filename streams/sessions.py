@@ -16,7 +16,7 @@ from streams.directory import StreamInfo
 from streams.entry import message_of
 from streams.frames import Frame, Refused
 from streams.generate_frames import Cancel, Generate, Resume
-from streams.outbox import Outbox
+from streams.outbox import Outbox, size_of
 from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, Beat, Pulse
 from streams.subscriptions import Subscriptions
@@ -111,7 +111,7 @@ class Session:
     async def receive(self, text: str) -> list[tuple[Frame | Refused, RtaiError | None]]:
         """Serves one WebSocket text frame; what was asked, and what could not be served."""
         found = frames.parse(text)
-        if not self._pulse.hear(len(found), len(text)):
+        if not self._pulse.hear(len(found), size_of(text)):
             self.end(close(CloseCode.FLOODING, "Too many frames.", retry_after_ms=5_000))
             return []
         served = []

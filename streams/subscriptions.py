@@ -79,14 +79,17 @@ class Subscriptions:
 
     async def _introduce(self, stream: str, *, fresh: bool) -> None:
         """Brings the mail, and tells the others who is here."""
+        client, roster = self._session.client, self._ports.roster
         try:
             async with self._ports.gate:
                 await self._ports.audience.deliver_mail([self._session])
                 if fresh:
-                    await self._ports.roster.join(self._session.client, stream, self.streams)
+                    await roster.join(client, stream, self.streams)
         except Overloaded as error:
             # The subscription stands; late verdicts are looked for again.
             logger.info("A subscriber's mail or presence has to wait: %s", error)
+            if fresh:
+                roster.miss(client, stream, self.streams)
 
     def _detach(self, stream: str) -> bool:
         """Whether it was in the stream; nothing of it is heard here any more."""

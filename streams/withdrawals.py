@@ -16,15 +16,17 @@ async def withdraw_gone(
 
     `open_streams` are those with subscribers here.
     """
+    here = list(sessions)
+    gone_sites = {site for site in {each.site for each in here} if directory.site(site) is None}
     places = {(each.site, each.name) for each in open_streams}
     gone = {place for place in places if directory.stream(*place) is None}
-    if not gone:
+    if not (gone_sites or gone):
         return
     leaving = []
-    for session in list(sessions):
-        found = [name for name in session.streams if (session.site, name) in gone]
-        if found and directory.site(session.site) is None:
+    for session in here:
+        if session.site in gone_sites:
             session.end(close(CloseCode.INVALID_TOKEN, "The site is no longer there."))
-        else:
-            leaving += [session.withdraw(name, NotFound.code) for name in found]
+            continue
+        found = [name for name in session.streams if (session.site, name) in gone]
+        leaving += [session.withdraw(name, NotFound.code) for name in found]
     await asyncio.gather(*leaving)

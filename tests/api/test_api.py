@@ -1,15 +1,17 @@
 """The config API: who may, what is checked, and what takes effect."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
@@ -32,6 +34,8 @@ RULE = {
     "threshold": 0.8,
     "action": "block",
 }
+CHANGES = 6
+"""How many change a policy at the same time."""
 
 
 @pytest.fixture
@@ -246,6 +250,27 @@ def test_every_change_of_a_policy_gives_it_a_new_version(
     for wrong in ({"threshold": 1.5}, {"threshold": "NaN"}, {"action": "explode"}, {"name": ""}):
         body = {"name": "s", "rules": [RULE | wrong]}
         assert call("post", "/api/v1/policies", body).status_code == 422
+
+
+def test_changes_of_a_policy_at_the_same_time_each_get_a_version_of_their_own(
+    all_scopes: ApiKey, call: Call
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("The tests' SQLite lives in memory, where a second writer fails at once.")
+    first = call("post", "/api/v1/policies", {"name": "p"}).data["version"]
+    together = threading.Barrier(CHANGES)
+
+    def change(number: int) -> int:
+        together.wait(20)
+        body = {"fail_mode": ("hold", "block")[number % 2]}
+        version = call("patch", "/api/v1/policies/p", body).data["version"]
+        connection.close()
+        return int(version)
+
+    with ThreadPoolExecutor(CHANGES) as pool:
+        versions = sorted(pool.map(change, range(CHANGES)))
+
+    assert versions == list(range(first + 1, first + 1 + CHANGES))
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,17 @@ async def test_an_answer_that_failed_says_why_by_its_status(
     assert [(each.status_code, each.code) for each in found] == [(status, named)] * 3
 
 
+async def test_an_answer_that_is_refused_for_now_says_when_to_ask_again(office: Office) -> None:
+    def refuse(id: str) -> None:
+        full = ("overloaded", "It went away.", 1_500)
+        office.talk.worker.finish(id, FinishReason.INTERRUPTED, *full)
+
+    office.write = refuse
+    found = (await refused(office)).response.headers
+
+    assert (found["retry-after"], found["retry-after-ms"]) == ("2", "1500")
+
+
 async def test_an_answer_that_failed_in_the_middle_ends_with_an_error(office: Office) -> None:
     def fail(id: str) -> None:
         office.talk.worker.start(id)

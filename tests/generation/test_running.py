@@ -443,6 +443,17 @@ async def test_only_a_model_that_refuses_before_its_first_word_is_not_announced(
     assert kinds == ["generation.start", "generation.token"] * bool(text) + ["generation.done"]
 
 
+async def test_a_model_that_is_full_leaves_word_of_when_to_ask_again(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear
+) -> None:
+    ear.listen(stream_group("demo", "lobby"))
+    full = Overloaded("No place is free.", retry_after_ms=7_000)
+    _, found = await answered(valkey, generations, full, stream="lobby")
+
+    assert (found.code, found.detail, found.retry_after_ms) == ("overloaded", full.detail, 7_000)
+    assert [each["retry_after_ms"] for each in ear.hear()] == [7_000]
+
+
 async def test_a_model_that_thinks_for_long_is_announced_before_its_first_word(
     valkey: redis.Redis,
     generations: RedisGenerations,

@@ -1,8 +1,12 @@
 """Policies as the admin saved them."""
 
 import pytest
+from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
 
+from policy.admin import PolicyAdmin
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
 from policy.policies_db import load
@@ -71,3 +75,14 @@ def test_a_disabled_rule_does_not_judge() -> None:
     RuleRecord.objects.update(enabled=False)
 
     assert load().default.rules == ()
+
+
+def test_a_form_that_was_read_before_another_change_gives_a_newer_version_all_the_same() -> None:
+    read = a_policy("strict")
+    PolicyRecord.objects.filter(pk=read.pk).update(version=7, is_default=True)
+    read.fail_mode = "flag"
+    with transaction.atomic():
+        PolicyAdmin(PolicyRecord, admin.site).save_model(HttpRequest(), read, None, change=True)
+
+    saved = PolicyRecord.objects.get(pk=read.pk)
+    assert (saved.version, saved.fail_mode, saved.is_default) == (8, "flag", True)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -94,6 +95,36 @@ def test_a_later_verdict_takes_the_row_of_an_earlier_one(valkey: redis.Redis) ->
 
     row = VerdictRecord.objects.get()
     assert (row.action, row.by, row.offset) == ("allow", "moderator", 7)
+
+
+@pytest.mark.parametrize("clock_ms", [1_000, -1_000], ids=["after", "by a clock that is behind"])
+def test_a_verdict_of_the_policy_that_comes_late_leaves_a_moderators_in_its_place(
+    valkey: redis.Redis, clock_ms: int
+) -> None:
+    judged = a_verdict(Action.HOLD)
+    decided = a_verdict(Action.ALLOW, message=judged.message, by="moderator")
+    decided = replace(decided, decided_ms=judged.decided_ms + clock_ms)
+    writer = RecordWriter(valkey, "w")
+    for verdict, offset in ((judged, ""), (decided, "7"), (judged, "")):
+        leave(valkey, verdict, offset)
+        assert writer.write_once(block_ms=10) == 1
+
+    row = VerdictRecord.objects.get()
+    assert (row.action, row.by, row.offset) == ("allow", "moderator", 7)
+    assert valkey.xlen(keys.OUTBOX) == 0
+
+
+def test_of_two_verdicts_of_moderators_the_later_one_stays_whichever_comes_first(
+    valkey: redis.Redis,
+) -> None:
+    first = a_verdict(Action.ALLOW, by="moderator")
+    second = a_verdict(Action.BLOCK, message=first.message, by="moderator")
+    writer = RecordWriter(valkey, "w")
+    for verdict in (replace(second, decided_ms=first.decided_ms + 1), first):
+        leave(valkey, verdict)
+        writer.write_once(block_ms=10)
+
+    assert VerdictRecord.objects.get().action == "block"
 
 
 def test_a_flagged_message_waits_for_its_words_and_an_allowed_one_does_not(

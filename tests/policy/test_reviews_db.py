@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from inference.errors import Unsupported
 from policy.models import ReviewRecord, VerdictRecord
 from policy.policy import Action
+from policy.records_db import RecordWriter
 from policy.reviews_db import review
 from streams import keys
 from streams.publisher_redis import RedisPublisher
@@ -70,3 +71,14 @@ def test_a_review_that_cannot_be_published_is_not_recorded(
         review(held, Action.ALLOW, moderator, away, 1_800_000_000_000)
 
     assert not ReviewRecord.objects.exists()
+
+
+def test_a_review_counts_as_later_than_what_it_replaces_though_its_clock_is_behind(
+    publisher: RedisPublisher, valkey: redis.Redis, held: VerdictRecord, moderator: User
+) -> None:
+    review(held, Action.ALLOW, moderator, publisher, 1_000)
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+
+    row = VerdictRecord.objects.get()
+    assert row.action == "allow"
+    assert row.decided_at > held.decided_at

@@ -96,15 +96,21 @@ class Worker:
         self._announce(found, "generation.token", **{"from": len(before), "text": text})
 
     def finish(
-        self, id: str, reason: FinishReason = FinishReason.STOP, code: str = "", detail: str = ""
+        self,
+        id: str,
+        reason: FinishReason = FinishReason.STOP,
+        code: str = "",
+        detail: str = "",
+        wait_ms: int | None = None,
     ) -> None:
         """The answer ends."""
         text = "" if reason is FinishReason.BLOCKED else self.generations.stored[id].text
         end: dict[str, Any] = {"status": Status.DONE, "finish": reason, "text": text}
-        found = self._change(id, **end, usage=USED, code=code, detail=detail).generation
+        why: dict[str, Any] = {"code": code, "detail": detail, "retry_after_ms": wait_ms}
+        found = self._change(id, **end, usage=USED, **why).generation
         tokens = {"prompt_tokens": 7, "completion_tokens": 3}
-        told = {"finish_reason": reason.value, "length": len(text), "code": code, "detail": detail}
-        self._announce(found, "generation.done", **tokens, **told)
+        told = {"finish_reason": reason.value, "length": len(text)}
+        self._announce(found, "generation.done", **tokens, **told, **why)
 
     def answer(self, id: str, *pieces: str) -> None:
         """A whole answer."""

@@ -336,6 +336,20 @@ async def test_what_fails_before_it_begins_is_an_error_with_its_ref(talk: Talk) 
     assert not error["retryable"]
 
 
+@pytest.mark.parametrize("lost", [False, True], ids=["told", "read"])
+async def test_who_is_refused_an_answer_for_now_learns_when_to_ask_again(
+    talk: Talk, lost: bool
+) -> None:
+    ann = talk.visitor(user="ann")
+    id = await talk.asked(ann)
+    talk.worker.lost = lost
+    talk.worker.finish(id, FinishReason.INTERRUPTED, "overloaded", "It is full.", 7_000)
+    await talk.pass_s(QUIET_S)
+
+    (error,) = await ann.read()
+    assert (error["ref"], error["code"], error["retry_after_ms"]) == ("r", "overloaded", 7_000)
+
+
 async def test_what_fails_in_mid_answer_is_interrupted(talk: Talk) -> None:
     ann = talk.visitor(user="ann")
     id = await talk.asked(ann)

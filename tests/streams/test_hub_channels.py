@@ -20,6 +20,8 @@ class Layer:
         hosts = [connection_redis.channel_host(url)]
         self._layer = RedisPubSubChannelLayer(hosts=hosts, prefix="rtai")
         self.away = False
+        self.error: Exception = redis.ConnectionError("Away.")
+        """What is raised meanwhile."""
         self.refused = asyncio.Event()
         """Set once a new channel was refused: then joining again has failed."""
         self.join_s = 0.0
@@ -30,12 +32,12 @@ class Layer:
     async def new_channel(self) -> str:
         if self.away:
             self.refused.set()
-            raise redis.ConnectionError("Away.")
+            raise self.error
         return str(await self._layer.new_channel())
 
     async def group_add(self, group: str, channel: str) -> None:
         if self.away:
-            raise redis.ConnectionError("Away.")
+            raise self.error
         await asyncio.sleep(self.join_s)
         await self._layer.group_add(group, channel)
 
@@ -154,6 +156,20 @@ async def test_after_an_outage_the_bus_lives_again_only_once_it_hears_every_grou
     await case.until(lambda: len(case.got) == 2)
 
     assert sorted(case.got) == [("", 1), ("demo", 2)]
+
+
+async def test_the_bus_lives_again_after_an_error_that_nobody_expected(
+    case: Case, valkey: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    await case.bus.join("stream.a")
+    case.layer.error = RuntimeError("something unheard of")
+    await case.away()
+    await case.alive()
+    publish(valkey, "stream.a", 1)
+    await case.until(lambda: bool(case.got))
+
+    assert case.got == [("", 1)]
+    assert "something unheard of" in caplog.text
 
 
 async def test_many_groups_may_take_longer_to_join_again_than_one_may(

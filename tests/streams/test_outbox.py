@@ -1,5 +1,7 @@
 import asyncio
 
+import pytest
+
 from streams.outbox import MAX_JOINED, MAX_JOINED_BYTES, Outbox
 from tests.streams.fakes import FakeClock, turns
 
@@ -152,6 +154,51 @@ async def test_a_broken_transport_ends_the_writing() -> None:
     await case.outbox.drained()
 
     assert case.outbox.closed
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "after it waited"])
+async def test_the_log_is_told_what_ended_the_writing(
+    caplog: pytest.LogCaptureFixture, waits: bool
+) -> None:
+    async def write(text: str) -> None:
+        if waits:
+            await asyncio.sleep(0)
+        raise RuntimeError("something unheard of")
+
+    outbox = Outbox(write, lambda: None, clock=FakeClock())
+    outbox.put("a")
+    await outbox.drained()
+
+    assert outbox.closed
+    (told,) = caplog.records
+    assert (told.levelname, "something unheard of" in caplog.text) == ("WARNING", True)
+
+
+async def test_a_frame_that_cannot_be_made_is_told_to_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def make() -> str:
+        raise LookupError("no such piece")
+
+    case = Case()
+    case.outbox.put_late(make)
+    await case.outbox.drained()
+
+    assert case.outbox.closed
+    assert "no such piece" in caplog.text
+
+
+async def test_a_client_that_has_gone_is_no_reason_to_worry(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    case = Case()
+    case.transport.broken = True
+    case.outbox.put("a")
+    with caplog.at_level("INFO"):
+        await case.outbox.drained()
+
+    assert [each.levelname for each in caplog.records] == ["INFO"]
+    assert "ConnectionResetError" in caplog.text
 
 
 async def test_a_late_frame_is_made_when_its_turn_comes() -> None:

@@ -47,6 +47,21 @@ async def test_the_author_removes_and_history_forgets(url: str, valkey: redis.Re
     assert not any(SECRET in member for member in kept)
 
 
+async def test_a_history_whose_only_message_is_removed_still_ends_in_time(
+    url: str, valkey: redis.Redis
+) -> None:
+    publish(valkey, "a", SECRET)
+    key = keys.history("demo", "lobby")
+    before_ms = valkey.pttl(key)
+    await RedisRemoval(url).remove(a_client(user="user-1"), "lobby", "a")
+    read = await RedisHistory(url).since(LOBBY, 0)
+
+    assert 0 < valkey.pttl(key) <= before_ms
+    assert [each.offset for each in read.frames] == [1, 2]
+    assert SECRET not in str(read)
+    assert missed(read, Position(read.position.epoch, 0)) == read.frames
+
+
 async def test_everyone_in_the_stream_is_told(url: str, valkey: redis.Redis) -> None:
     publish(valkey, "a", SECRET)
     binary = redis.Redis.from_url(url)

@@ -13,7 +13,7 @@ from streams.closes import Close
 from streams.hub import Hub
 from streams.outbox import Outbox
 from streams.ports import Ports
-from streams.pulse import HEARTBEAT_S, PONG_S
+from streams.pulse import BURST_S, HEARTBEAT_S, MAX_BYTES_A_SECOND, PONG_S
 from streams.roster import Roster
 from streams.sessions import STALL_S, Session
 from streams.subscriptions import MAX_STREAMS
@@ -567,6 +567,16 @@ async def test_a_flood_is_closed_and_the_rest_is_not_served(case: Case) -> None:
     for _ in range(100):
         await visitor.session.receive('{"type":"pong"}\n' * 100)
 
+    assert [close.code for close in visitor.closed] == [4013]
+
+
+@pytest.mark.parametrize("character", ["a", "é", "한", "😀"])
+async def test_what_a_client_may_send_is_counted_in_bytes(case: Case, character: str) -> None:
+    visitor = case.visitor()
+    text = character * (MAX_BYTES_A_SECOND * BURST_S // 64 // len(character.encode()))
+    served = [bool(await visitor.session.receive(text)) for _ in range(65)]
+
+    assert served == [True] * 64 + [False]
     assert [close.code for close in visitor.closed] == [4013]
 
 

@@ -50,6 +50,21 @@ async def test_who_leaves_while_redis_is_away_is_no_longer_present_once_it_is_ba
     assert present(case) == set()
 
 
+@pytest.mark.parametrize("away", ["presences", "mailboxes"])
+async def test_who_subscribes_while_redis_is_away_is_present_once_it_is_back(
+    case: Case, away: str
+) -> None:
+    visitor = await subscribed(case)
+    getattr(case, away).away = True
+    (answer,) = await visitor.ask(type="subscribe", stream="lobby")
+    assert answer["type"] == "subscribed"
+    assert present(case) == set()
+    getattr(case, away).away = False
+    await case.roster.settle()
+
+    assert present(case) == {"lobby"}
+
+
 async def test_a_close_that_is_cut_short_leaves_no_stream_with_a_subscription(case: Case) -> None:
     visitor = await subscribed(case, "lobby", "other")
     case.store.gate = asyncio.Event().wait

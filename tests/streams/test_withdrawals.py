@@ -49,10 +49,11 @@ async def test_nothing_is_said_while_everything_is_there_or_of_other_streams(cas
     assert await visitor.read() == []
 
 
+@pytest.mark.parametrize("streams", [("lobby",), ()], ids=["subscribed", "without a stream"])
 async def test_a_site_that_is_gone_ends_its_sessions_for_good(
-    case: Case, monkeypatch: pytest.MonkeyPatch
+    case: Case, monkeypatch: pytest.MonkeyPatch, streams: tuple[str, ...]
 ) -> None:
-    visitor = await subscribed(case, "lobby")
+    visitor = await subscribed(case, *streams)
     case.directory.streams.clear()
 
     def nowhere(slug: str) -> SiteInfo | None:
@@ -63,6 +64,16 @@ async def test_a_site_that_is_gone_ends_its_sessions_for_good(
 
     assert visitor.session.ended is not None
     assert visitor.session.ended.code == CloseCode.INVALID_TOKEN
+
+
+async def test_the_sessions_of_other_sites_stay(case: Case) -> None:
+    here, elsewhere = (case.visitor(site=site) for site in ("demo", "gone"))
+    for visitor in (here, elsewhere):
+        await visitor.session.open()
+    await withdraw_gone(case.hub.streams(), case.directory, [here.session, elsewhere.session])
+
+    assert here.session.ended is None
+    assert elsewhere.session.ended is not None
 
 
 async def test_a_store_that_is_away_stops_no_withdrawal(case: Case) -> None:
