@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from rtai_project.sign_in import SignInForm
+from rtai_project.sign_in_http import SignInForm
 
 admin.site.site_header = "RTAI"
 admin.site.site_title = "RTAI"

@@ -20,8 +20,7 @@ AWAY = "Sessions cannot be stored now."
 UNSURE = "A gateway is silent; whether there is room is known when it is back or given up."
 SILENT_MS = 2_000
 """Gateways say each second that they live; one that has not for so long may be dead."""
-LOOKED_AT = 512
-"""Sessions whose gateway is looked up where there is no room."""
+LOOKED_AT = 512  # Sessions whose gateway is looked up where there is no room.
 CHUNK = 256
 """Sessions renewed in one round trip."""
 STREAM = "stream:"

@@ -1,8 +1,8 @@
 """Writes replies to prompts that training has not seen, and counts what they repeat.
 
 A person reads them: `training/dialogues/judged.jsonl` holds the prompts, the replies and a mark
-for each (good, passable or bad). The first fifty prompts were written beside the dialogues, the
-second fifty later, by somebody else, for nothing but this. Replies are those of the first
+for each (good, passable or bad). The prompts were written for nothing but this, by somebody who
+had not seen the training text. Replies are those of the first
 assistant of an installation: its system prompt, its temperature.
 """
 

@@ -11,7 +11,7 @@ from inference import versions
 from inference.engine_onnx import OnnxEngine
 from inference.generator import Cancellation, Ended, Finish, Piece, Prompt, Role, Sampling, Turn
 
-FOLDER = Path(__file__).parents[2] / "plugins" / "models" / "chat-mini-1.1.0"
+FOLDER = Path(__file__).parents[2] / "plugins" / "models" / "chat-mini-1.2.0"
 JUDGED = Path(__file__).parents[2] / "training" / "dialogues" / "judged.jsonl"
 ASKED = ["Hello!", "Are you a human?", "I forgot my password", "Tell me a joke", "Where are you?"]
 
