@@ -139,7 +139,7 @@ VARIABLES = {
             "RTAI_API_KEY",
             "",
             "a key of at least 32 characters",
-            "The demo site's API key, with all scopes; generated where unset.",
+            "The first site's API key, with all scopes; generated where unset.",
             lambda value: _key(value) if value else "",
         ),
         Variable(

@@ -54,7 +54,8 @@ class Subscription:
             return
         self.held.append(published)
         if len(self.held) > MAX_HELD:
-            self.reader.end(close(CloseCode.SLOW_READER, "Catching up took too long."))
+            why = close(CloseCode.SLOW_READER, "Catching up took too long.", retry_after_ms=1_000)
+            self.reader.end(why)
 
     async def catch_up(self, frames: tuple[Published, ...], offset: int) -> None:
         """Hands over missed frames, then the held ones, and goes live from there."""

@@ -138,7 +138,8 @@ export interface Joined {
 export interface Typing {
   type: "typing";
   stream: string;
-  user: User;
+  /** The user's id. */
+  user: string;
 }
 
 export interface Refreshed {
