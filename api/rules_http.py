@@ -79,10 +79,12 @@ def change_policy(request: HttpRequest, name: str, body: PolicyChange) -> Policy
 def delete_policy(request: HttpRequest, name: str) -> Status[None]:
     """Removes a policy; its streams then follow the default one."""
     caller_of(request).require("policies")
-    row = _policy(name)
-    if row.is_default:
-        raise Conflict("The default policy cannot be removed; make another the default first.")
-    row.delete()
+    with transaction.atomic():
+        policies_db.change_alone()
+        row = _policy(name)
+        if row.is_default:
+            raise Conflict("The default policy cannot be removed; make another the default first.")
+        row.delete()
     return Status(204, None)
 
 

@@ -71,12 +71,16 @@ class PolicyAdmin(PolicyBase):
             return False
         return super().has_delete_permission(request, obj)
 
-    def save_model(self, request: HttpRequest, obj: PolicyRecord, form: Any, change: bool) -> None:
-        """What the form does not show may have changed since it was read."""
-        if change:
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> PolicyRecord | None:
+        """The policy that a page is about; who changes it waits for a turn and reads it then.
+
+        Django calls this within the transaction of the change.
+        """
+        if request.method == "POST":
             policies_db.change_alone()
-            obj.refresh_from_db(fields=["version", "is_default"])
-        super().save_model(request, obj, form, change)
+        return super().get_object(request, object_id, from_field)
 
     @admin.action(description="Make the selected policy the default", permissions=["change"])
     def make_default(self, request: HttpRequest, records: QuerySet[PolicyRecord]) -> None:

@@ -142,9 +142,14 @@ class Supervisor:
 
     def add(self, program: Program) -> Child:
         """Starts a program and keeps it running from now on; raises OSError if it cannot run."""
-        child = self.children[program.name] = Child(program)
+        child = Child(program)
         self._start(child)
+        self.children[program.name] = child
         return child
+
+    def add_later(self, program: Program) -> None:
+        """Keeps a program running from the next tick on, or from when it can run."""
+        self.children[program.name] = Child(program)
 
     def tick(self) -> None:
         """Reaps children that died and starts those whose delay is over."""
@@ -203,8 +208,13 @@ class Supervisor:
 
     def _renew_guard(self) -> None:
         logger.warning("Starting a new guardian.")
+        try:
+            guard = Guard(self._keep)
+        except OSError as error:  # The next tick tries again.
+            logger.warning("There can be no guardian now: %s", error)
+            return
         self._guard.close()
-        self._guard = Guard(self._keep)
+        self._guard = guard
         for child in self.children.values():
             if child.pid is not None:
                 self._guard.tell("+", child.pid)

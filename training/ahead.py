@@ -14,7 +14,7 @@ def ahead(make: Callable[[int], Made], numbers: Iterable[int], workers: int) -> 
     """`make(number)` for each number, in order, by so many processes that fork from this one.
 
     At most twice as many results wait as there are workers; with none, each is made when it is
-    asked for. To be called before CUDA is first used, for what uses it cannot fork.
+    asked for. Processes fork when the first result is asked for; `make` may not use CUDA.
     """
     if workers == 0:
         yield from map(make, numbers)

@@ -155,7 +155,7 @@ def _options() -> argparse.Namespace:
 def add_learning(parser: argparse.ArgumentParser) -> None:
     """What the command line may say of how to learn."""
     parser.add_argument("--rate", type=float, default=1.5e-4)
-    parser.add_argument("--minutes", type=float, default=80.0, help="time allowed")
+    parser.add_argument("--minutes", type=float, default=80.0, help="time allowed; 0: no limit")
     parser.add_argument("--batches", type=int, default=0, help="so many at most; 0: no limit")
     parser.add_argument("--rows", type=int, default=ROWS, help=f"of {LENGTH} tokens in a batch")
     parser.add_argument("--frozen", type=int, default=10, help="layers that stay; 0: none")

@@ -55,7 +55,7 @@ def main() -> None:
     read = islice(endless(tokenizer, public, 1), READ // (ROWS * LENGTH))
     found = rounded(network, read, workers=asked.workers)
     print(f"rounded: {loss(network, heard):.4f}; {size(found)}", flush=True)
-    if asked.minutes:
+    if asked.minutes or asked.batches:
         batches = endless(tokenizer, public, asked.seed, asked.rows, asked.workers)
         found = learnt(network, found, batches, asked, guide)
         print(f"after learning: {loss(network, heard):.4f}; {size(found)}", flush=True)

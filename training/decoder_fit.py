@@ -27,7 +27,7 @@ SAVED_EVERY = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to learn: until so many `minutes` are over, or `batches`, where there are any, are done.
+    """How to learn: until so many `minutes` are over or `batches` are done; 0 is no limit.
 
     The rate falls to zero from `cool_from`, a share of all this, on.
     """
@@ -179,7 +179,8 @@ def fit(
 
 def _share(step: int, spent: float, plan: Plan) -> float:
     """How much of what was planned is done after so many batches and seconds."""
-    return max(spent / (plan.minutes * 60.0), step / plan.batches if plan.batches else 0.0)
+    by_time = spent / (plan.minutes * 60.0) if plan.minutes else 0.0
+    return max(by_time, step / plan.batches if plan.batches else 0.0)
 
 
 def _save(
@@ -194,7 +195,7 @@ def _save(
 def _resume(network: Decoder, tool: torch.optim.Optimizer, state: Path) -> tuple[int, float]:
     if not state.exists():
         return 0, 0.0
-    saved = torch.load(state, weights_only=True)
+    saved = torch.load(state, map_location=network.words.weight.device, weights_only=True)
     network.load_state_dict(saved["network"])
     tool.load_state_dict(saved["tool"])
     step, spent = saved["done"]

@@ -22,6 +22,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=min(MOST_WORKERS, (os.cpu_count() or 1) - 2) if torch.cuda.is_available() else 0,
+        default=max(0, min(MOST_WORKERS, (os.cpu_count() or 1) - 2))
+        if torch.cuda.is_available()
+        else 0,
         help="processes that make what is read next; 0: this one does",
     )

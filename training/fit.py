@@ -190,7 +190,7 @@ def _save(network: Network, optimiser: torch.optim.Optimizer, step: int, state: 
 def _resume(network: Network, optimiser: torch.optim.Optimizer, state: Path) -> int:
     if not state.exists():
         return 0
-    saved = torch.load(state, weights_only=True)
+    saved = torch.load(state, map_location=place_of(network), weights_only=True)
     network.load_state_dict(saved["network"])
     optimiser.load_state_dict(saved["optimiser"])
     return int(saved["step"])

@@ -75,6 +75,30 @@ async def test_an_answer_is_cancelled_by_its_ref_until_it_has_an_id() -> None:
     assert answer.finish_reason == "cancelled"
 
 
+async def test_a_cancel_before_the_start_that_is_refused_for_now_is_said_again() -> None:
+    heard: list[dict[str, Any]] = []
+
+    async def talk(socket: ServerConnection) -> None:
+        ref = (await hear(socket))["ref"]
+        heard.append(await hear(socket))
+        later = {"retryable": True, "retry_after_ms": 1}
+        await say(socket, {"type": "error", "ref": ref, "code": "overloaded", **later})
+        heard.append(await hear(socket))
+        usage = {"prompt_tokens": 1, "completion_tokens": 0}
+        ended = {"finish_reason": "cancelled", "usage": usage}
+        await say(socket, {"type": "start", "ref": ref, "id": "g", "model": "m"})
+        await say(socket, {"type": "done", "id": "g", **ended})
+        await socket.wait_closed()
+
+    async with served(talk) as url, client(url) as guest:
+        answer = await guest.generate([{"role": "user", "content": "hi"}])
+        await answer.cancel()
+        assert await answer.whole() == ""
+
+    assert [frame["type"] for frame in heard] == ["cancel", "cancel"]
+    assert answer.finish_reason == "cancelled"
+
+
 async def test_a_cancel_refused_for_now_is_said_again() -> None:
     heard: list[str] = []
 

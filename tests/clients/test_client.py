@@ -57,6 +57,12 @@ def test_what_is_no_address_is_refused_at_once(url: str) -> None:
         client(url)
 
 
+@pytest.mark.parametrize("scheme", ["http", "HTTP", " Http"])
+async def test_an_address_may_be_written_in_capitals(scheme: str) -> None:
+    async with served(silence) as url, client(url.replace("http", scheme, 1)) as guest:
+        assert guest.state is State.OPEN
+
+
 async def test_frames_come_once_and_in_order_over_drops_gaps_and_repeats() -> None:
     asked: list[dict[str, Any]] = []
 

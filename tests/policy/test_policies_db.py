@@ -1,12 +1,10 @@
 """Policies as the admin saved them."""
 
 import pytest
-from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.http import HttpRequest
+from django.test import Client
 
-from policy.admin import PolicyAdmin
+from policy import policies_db
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
 from policy.policies_db import load
@@ -77,12 +75,33 @@ def test_a_disabled_rule_does_not_judge() -> None:
     assert load().default.rules == ()
 
 
-def test_a_form_that_was_read_before_another_change_gives_a_newer_version_all_the_same() -> None:
+def test_a_form_saved_after_another_change_gives_a_newer_version(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = a_policy("strict")
-    PolicyRecord.objects.filter(pk=read.pk).update(version=7, is_default=True)
-    read.fail_mode = "flag"
-    with transaction.atomic():
-        PolicyAdmin(PolicyRecord, admin.site).save_model(HttpRequest(), read, None, change=True)
+
+    def wait_for_the_other() -> None:
+        PolicyRecord.objects.filter(pk=read.pk).update(version=7, is_default=True)
+
+    monkeypatch.setattr(policies_db, "change_alone", wait_for_the_other)
+    inline = {f"rules-{name}_FORMS": "0" for name in ("TOTAL", "INITIAL", "MIN_NUM", "MAX_NUM")}
+    form = {"name": "strict", "fail_mode": "flag", **inline}
+    answer = admin_client.post(f"/admin/policy/policyrecord/{read.pk}/change/", form)
+    assert answer.status_code == 302
 
     saved = PolicyRecord.objects.get(pk=read.pk)
     assert (saved.version, saved.fail_mode, saved.is_default) == (8, "flag", True)
+
+
+def test_a_policy_that_became_the_default_meanwhile_is_not_removed(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = a_policy("strict")
+
+    def wait_for_the_other() -> None:
+        PolicyRecord.objects.filter(pk=read.pk).update(is_default=True)
+
+    monkeypatch.setattr(policies_db, "change_alone", wait_for_the_other)
+    admin_client.post(f"/admin/policy/policyrecord/{read.pk}/delete/", {"post": "yes"})
+
+    assert PolicyRecord.objects.filter(pk=read.pk).exists()

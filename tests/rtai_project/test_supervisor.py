@@ -10,9 +10,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rtai_project import supervisor as supervisors
 from rtai_project.guardian import end, listen
 from rtai_project.programs import environment_of
-from rtai_project.supervisor import MAX_DELAY_S, Program, Supervisor, delay_s
+from rtai_project.supervisor import MAX_DELAY_S, Guard, Program, Supervisor, delay_s
 from tests.rtai_project.waiting import wait_until
 
 SLEEP = "import signal, sys; print('up'); signal.pause()"
@@ -73,6 +74,34 @@ def test_a_child_that_cannot_be_started_for_a_while_is_tried_again(
         return child.pid is not None
 
     wait_until(back, "it is back")
+
+
+def test_a_guardian_that_cannot_be_replaced_for_a_while_ends_nothing(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    child = supervisor.add(_python("one", SLEEP))
+    lost = supervisor._guard._process
+    lost.kill()
+    lost.wait()
+
+    def refused(_: object) -> Guard:
+        raise BlockingIOError("no process is left")
+
+    with monkeypatch.context() as without:
+        without.setattr(supervisors, "Guard", refused)
+        supervisor.tick()
+    assert "There can be no guardian now: no process is left" in caplog.text
+    assert child.pid is not None
+
+    supervisor.tick()
+    assert supervisor._guard.lives
+
+
+def test_a_program_added_for_later_starts_with_the_next_tick(supervisor: Supervisor) -> None:
+    supervisor.add_later(_python("one", SLEEP))
+    assert supervisor.children["one"].pid is None
+    supervisor.tick()
+    assert supervisor.children["one"].pid is not None
 
 
 def test_no_child_knows_the_secrets_of_the_first_run(tmp_path: Path) -> None:

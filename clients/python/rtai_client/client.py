@@ -210,31 +210,32 @@ class Client:
         ref, error = frame.get("ref"), Refused(frame)
         if ref in self._outbox:
             self._outbox[ref].fail(error)
-        elif ref in self._answers:
-            await self._answers.pop(ref).take(frame)
-        elif (answer := self._answer(frame.get("id"))) is not None:
+        elif (answer := self._answer(ref, frame.get("id"))) is not None:
             await self._unanswered(answer, frame, error)
         elif "ref" in frame or "id" in frame or error.code == UNAUTHORIZED:
             await self._deliver(frame)
         else:
             await self._unnamed(frame, error)
 
-    def _answer(self, id: str | None) -> Answer | None:
+    def _answer(self, ref: str | None, id: str | None) -> Answer | None:
         found = (each for each in self._answers.values() if id and each.id == id)
-        return next(found, None)
+        return self._answers.get(ref or "") or next(found, None)
 
     async def _unanswered(self, answer: Answer, frame: Frame, error: Refused) -> None:
-        """A `resume` was refused, for now or for good."""
-        if error.retryable:
-            self._later(self._resume(answer, error.wait_s))
+        """A question was refused; or, for now or for good, a `resume` or a `cancel`."""
+        if error.retryable and (answer.id or answer.is_unwanted):
+            self._later(self._go_on(answer, error.wait_s))
         else:
             self._answers.pop(answer.request["ref"], None)
             await answer.take(frame)
 
-    async def _resume(self, answer: Answer, seconds: float) -> None:
+    async def _go_on(self, answer: Answer, seconds: float) -> None:
+        """Resumes what has begun, and says once more what is unwanted."""
         await asyncio.sleep(seconds)
-        if not answer.is_over:
+        if answer.id and not answer.is_over:
             await self._put(answer)
+        else:
+            await answer.cancel()
 
     async def _unnamed(self, frame: Frame, error: Refused) -> None:
         """An error that names nothing answers a subscription, if any is to be answered."""

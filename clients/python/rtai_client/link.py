@@ -34,7 +34,8 @@ def _socket_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError(f"expected an address such as https://chat.example.org, not {url!r}")
-    return f"ws{url.rstrip('/').removeprefix('http')}/ws/v1/"
+    scheme = "wss" if parts.scheme == "https" else "ws"
+    return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/ws/v1/"
 
 
 class _NoToken(Exception):

@@ -137,7 +137,7 @@ def _start_generation(supervisor: Supervisor) -> None:
     concurrency = cast(int, environment.read("RTAI_GENERATION_CONCURRENCY"))
     for number in range(1, cast(int, environment.read("RTAI_GENERATION_WORKERS")) + 1):
         worker = programs.generation_worker(number, concurrency, _text("RTAI_LOG_LEVEL"))
-        supervisor.add(worker)
+        supervisor.add_later(worker)
 
 
 def _text(name: str) -> str:
