@@ -199,6 +199,20 @@ def test_the_token_is_refreshed_before_it_ends(live: Lab) -> None:
     assert live.sockets == 1
 
 
+def test_a_token_renewed_while_connecting_is_sent_once_it_is_open(start: Start) -> None:
+    lab = start()
+    lab.do("(client.subscribe('lobby'), client.connect(), client.renew())")
+    assert lab.sent() == []
+    lab.greet()
+    assert lab.sent("refresh") == [{"type": "refresh", "token": "t2"}]
+
+    lab.drop()
+    lab.pass_ms(1_000)
+    lab.greet()
+    assert lab.sent("refresh") == []
+    assert lab.do("lab.tokens") == [False, True, False]
+
+
 def test_a_ping_is_answered(live: Lab) -> None:
     live.say({"type": "ping"})
 

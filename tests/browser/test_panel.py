@@ -9,12 +9,15 @@ from playwright.sync_api import Page, expect
 from tests.browser.labs import SOCKET, WELCOME
 
 START = """async () => {
-  const lab = window.lab = { sockets: [] };
+  const lab = window.lab = { sockets: [], names: [] };
   SOCKET
   window.WebSocket = FakeSocket;
   const token = `x.${btoa(JSON.stringify({ sub: "ann" }))}.x`;
   const expires_at = new Date(Date.now() + 600_000).toISOString();
-  window.fetch = async () => ({ ok: true, json: async () => ({ token, expires_at }) });
+  window.fetch = async (url, { body }) => {
+    lab.names.push(JSON.parse(body).name);
+    return { ok: true, json: async () => ({ token, expires_at }) };
+  };
   const { Widget } = await import("./widget.js");
   const widget = new Widget("http://lab.test", { site: "pk", stream: "lobby" });
   document.body.append(widget.element);
@@ -50,8 +53,12 @@ class Panel:
 
     def asked(self) -> int:
         """How often the stream was asked for."""
-        sent = self.page.evaluate("lab.sockets.at(-1).sent")
-        return sum(each["type"] == "subscribe" for each in sent)
+        return len(self.sent("subscribe"))
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """Frames of a kind that the last connection carried."""
+        found = self.page.evaluate("lab.sockets.at(-1).sent")
+        return [each for each in found if each["type"] == kind]
 
     def is_well(self) -> None:
         """Nothing is wrong."""
@@ -127,3 +134,16 @@ def test_a_network_that_goes_away_does_not_bring_the_stream_back(panel: Panel) -
 
     panel.is_closed(ABSENT)
     assert panel.asked() == 1
+
+
+def test_a_name_chosen_while_connecting_is_sent(lab: Page) -> None:
+    panel = Panel(lab)
+    panel.page.get_by_role("button", name="Your name").click()
+    panel.page.get_by_role("textbox", name="Your name").fill("Mo")
+    panel.page.get_by_role("button", name="Save").click()
+    panel.say(WELCOME)
+    panel.subscribe()
+
+    panel.is_well()
+    assert len(panel.sent("refresh")) == 1
+    assert panel.page.evaluate("lab.names.slice(1)") == ["Mo"]

@@ -243,7 +243,7 @@ export class Client {
   /** The network or the page came back: tries at once, unless the server asked for patience. */
   wake(): void;
   close(): void;
-  /** Takes a new token into an open connection. */
+  /** Takes a new token into the connection, once it is open. */
   renew(): void;
   /** Attaches to a stream, now and after every reconnect. */
   subscribe(stream: string): void;
