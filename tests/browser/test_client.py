@@ -383,6 +383,22 @@ def test_a_question_is_asked_again_until_its_answer_begins_or_ends(
     assert lab.frames(answer["type"]) == [answer]
 
 
+@pytest.mark.parametrize("was_sent", [False, True])
+def test_what_is_taken_back_is_not_sent_again(start: Start, was_sent: bool) -> None:
+    lab = start()
+    lab.do("client.subscribe('lobby')")
+    lab.do("(client.ask('lobby', 'Who?', 'r1'), client.post('lobby', 'hello', 'r2'))")
+    lab.do("client.connect()")
+    if was_sent:
+        lab.greet()
+        lab.drop()
+        lab.pass_ms(1_000)
+
+    lab.do("client.withdraw('r1')")
+    lab.greet(recovered=True)
+    assert [each["ref"] for each in lab.sent() if "ref" in each] == ["r2"]
+
+
 def test_what_cannot_be_cancelled_leaves_the_subscription_alone(live: Lab) -> None:
     live.say({"type": "error", "id": "g1", "code": "overloaded", "retryable": True})
     live.pass_ms(5_000)

@@ -101,6 +101,11 @@ export class Client {
     this.#flush(stream);
   }
 
+  // Takes a message or a question back: it is not sent again.
+  withdraw(ref) {
+    this.#outbox.delete(ref);
+  }
+
   // Sends a frame that may be lost, such as `typing`; false when it could not be sent.
   send(frame) {
     if (this.state !== OPEN) return false;
