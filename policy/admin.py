@@ -16,7 +16,14 @@ from django.utils.safestring import SafeString
 from policy import policies_db, reviews_db
 from policy.models import PolicyRecord, ReviewRecord, RuleRecord, VerdictRecord
 from policy.policy import Action
-from policy.verdict_lists_db import PRIVATE, LatestPages, PlaceFilter, SiteFilter, StreamFilter
+from policy.verdict_lists_db import (
+    PRIVATE,
+    ByFilter,
+    LatestPages,
+    PlaceFilter,
+    SiteFilter,
+    StreamFilter,
+)
 from policy.whys import Piece, labels_of, pieces
 
 if TYPE_CHECKING:
@@ -110,7 +117,7 @@ class ReviewInline(ReadOnly, ReviewInlineBase):
 class VerdictAdmin(ReadOnly, VerdictBase):
     list_display = ("said", "decision", "author", "place", "when", "by")
     list_display_links = ("said",)
-    list_filter = ("action", "by", PlaceFilter, SiteFilter, StreamFilter)
+    list_filter = ("action", ByFilter, PlaceFilter, SiteFilter, StreamFilter)
     paginator = LatestPages
     search_fields = ("=id", "text", "author_id", "author_name")
     show_full_result_count = False

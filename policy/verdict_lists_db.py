@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from policy.messages import MODERATOR
 from policy.models import VerdictRecord
 
 if TYPE_CHECKING:
@@ -54,6 +55,18 @@ class FieldFilter(admin.SimpleListFilter):
         """Those with the value chosen."""
         chosen = self.value()
         return queryset.filter(**{str(self.parameter_name): chosen}) if chosen else queryset
+
+
+class ByFilter(FieldFilter):
+    """Who decided."""
+
+    title = parameter_name = "by"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "Admin[VerdictRecord]"
+    ) -> list[tuple[str, str]]:
+        """The two there are: the table is not asked."""
+        return [(name, name) for name in ("policy", MODERATOR)]
 
 
 class SiteFilter(FieldFilter):

@@ -199,6 +199,20 @@ def test_the_token_is_refreshed_before_it_ends(live: Lab) -> None:
     assert live.sockets == 1
 
 
+def test_a_token_renewed_while_connecting_is_sent_once_it_is_open(start: Start) -> None:
+    lab = start()
+    lab.do("(client.subscribe('lobby'), client.connect(), client.renew())")
+    assert lab.sent() == []
+    lab.greet()
+    assert lab.sent("refresh") == [{"type": "refresh", "token": "t2"}]
+
+    lab.drop()
+    lab.pass_ms(1_000)
+    lab.greet()
+    assert lab.sent("refresh") == []
+    assert lab.do("lab.tokens") == [False, True, False]
+
+
 def test_a_ping_is_answered(live: Lab) -> None:
     live.say({"type": "ping"})
 
@@ -367,6 +381,22 @@ def test_a_question_is_asked_again_until_its_answer_begins_or_ends(
     lab.greet(recovered=True)
     assert lab.sent("generate") == []
     assert lab.frames(answer["type"]) == [answer]
+
+
+@pytest.mark.parametrize("was_sent", [False, True])
+def test_what_is_taken_back_is_not_sent_again(start: Start, was_sent: bool) -> None:
+    lab = start()
+    lab.do("client.subscribe('lobby')")
+    lab.do("(client.ask('lobby', 'Who?', 'r1'), client.post('lobby', 'hello', 'r2'))")
+    lab.do("client.connect()")
+    if was_sent:
+        lab.greet()
+        lab.drop()
+        lab.pass_ms(1_000)
+
+    lab.do("client.withdraw('r1')")
+    lab.greet(recovered=True)
+    assert [each["ref"] for each in lab.sent() if "ref" in each] == ["r2"]
 
 
 def test_what_cannot_be_cancelled_leaves_the_subscription_alone(live: Lab) -> None:

@@ -9,18 +9,22 @@ from playwright.sync_api import Page, expect
 from tests.browser.labs import SOCKET, WELCOME
 
 START = """async () => {
-  const lab = window.lab = { sockets: [] };
+  const lab = window.lab = { sockets: [], names: [] };
   SOCKET
   window.WebSocket = FakeSocket;
   const token = `x.${btoa(JSON.stringify({ sub: "ann" }))}.x`;
   const expires_at = new Date(Date.now() + 600_000).toISOString();
-  window.fetch = async () => ({ ok: true, json: async () => ({ token, expires_at }) });
+  window.fetch = async (url, { body }) => {
+    lab.names.push(JSON.parse(body).name);
+    return { ok: true, json: async () => ({ token, expires_at }) };
+  };
   const { Widget } = await import("./widget.js");
   const widget = new Widget("http://lab.test", { site: "pk", stream: "lobby" });
   document.body.append(widget.element);
   widget.start();
 }""".replace("SOCKET", SOCKET, 1)
 GONE = {"type": "unsubscribed", "stream": "lobby", "reason": "not_found"}
+HELPER = {"name": "Helper", "trigger": "command"}
 ABSENT = "This chat does not exist."
 
 
@@ -43,15 +47,39 @@ class Panel:
         """The server says these frames."""
         self.page.evaluate("(frames) => lab.sockets.at(-1).say(...frames)", frames)
 
-    def subscribe(self) -> None:
+    def subscribe(self, assistant: dict[str, str] | None = None) -> None:
         """The server takes the subscription."""
-        place = {"epoch": "e", "offset": 0, "recovered": True, "running": [], "assistant": None}
-        self.say({"type": "subscribed", "stream": "lobby", **place})
+        place = {"epoch": "e", "offset": 0, "recovered": True, "running": []}
+        self.say({"type": "subscribed", "stream": "lobby", **place, "assistant": assistant})
 
     def asked(self) -> int:
         """How often the stream was asked for."""
-        sent = self.page.evaluate("lab.sockets.at(-1).sent")
-        return sum(each["type"] == "subscribe" for each in sent)
+        return len(self.sent("subscribe"))
+
+    def sent(self, kind: str) -> list[dict[str, Any]]:
+        """Frames of a kind that the last connection carried."""
+        found = self.page.evaluate("lab.sockets.at(-1).sent")
+        return [each for each in found if each["type"] == kind]
+
+    def drop(self) -> None:
+        """The connection is lost."""
+        self.page.evaluate("lab.sockets.at(-1).drop()")
+
+    def reconnect(self) -> None:
+        """Time passes until the server welcomes it anew."""
+        self.page.clock.run_for(1_500)
+        self.say(WELCOME)
+        self.subscribe(HELPER)
+
+    def ask(self, question: str) -> None:
+        """Asks the assistant a question, which is published."""
+        self.subscribe(HELPER)
+        self.box.fill(question)
+        self.page.get_by_role("button", name="Ask Helper").click()
+        ref = self.sent("message")[-1]["ref"]
+        verdict = {"type": "verdict", "ref": ref, "id": "m1", "action": "allow", "reasons": []}
+        self.say(verdict)
+        self.page.clock.run_for(100)
 
     def is_well(self) -> None:
         """Nothing is wrong."""
@@ -127,3 +155,39 @@ def test_a_network_that_goes_away_does_not_bring_the_stream_back(panel: Panel) -
 
     panel.is_closed(ABSENT)
     assert panel.asked() == 1
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_question_that_is_stopped_before_its_answer_is_not_asked_again(
+    panel: Panel, is_open: bool
+) -> None:
+    panel.ask("Who are you?")
+    asked = panel.sent("generate")
+    assert len(asked) == 1
+    if not is_open:
+        panel.drop()
+
+    panel.page.get_by_role("button", name="Stop", exact=True).click()
+    expect(panel.page.locator("[role=status]")).to_have_text("Stopped")
+    if is_open:
+        assert panel.sent("cancel") == [{"type": "cancel", "ref": asked[0]["ref"]}]
+        panel.drop()
+    panel.reconnect()
+
+    assert panel.sent("generate") == []
+    panel.page.clock.run_for(100)
+    expect(panel.page.locator("[data-status=waiting]")).to_have_count(0)
+    assert "Who are you?" not in panel.page.evaluate("Object.values(sessionStorage).join()")
+
+
+def test_a_name_chosen_while_connecting_is_sent(lab: Page) -> None:
+    panel = Panel(lab)
+    panel.page.get_by_role("button", name="Your name").click()
+    panel.page.get_by_role("textbox", name="Your name").fill("Mo")
+    panel.page.get_by_role("button", name="Save").click()
+    panel.say(WELCOME)
+    panel.subscribe()
+
+    panel.is_well()
+    assert len(panel.sent("refresh")) == 1
+    assert panel.page.evaluate("lab.names.slice(1)") == ["Mo"]

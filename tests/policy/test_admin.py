@@ -86,15 +86,29 @@ def test_the_list_is_narrowed_down_by_site_and_stream_without_reading_it_all(
     moderator = a_person("view_verdictrecord")
     with CaptureQueriesContext(connection) as asked:
         everything = moderator.get(PAGE).content.decode()
+        queries = [each["sql"] for each in asked.captured_queries]
     page = moderator.get(PAGE, {"site": "demo", "stream": "news"}).content.decode()
 
-    assert not [each for each in asked.captured_queries if "DISTINCT" in each["sql"]]
+    assert [each for each in queries if "policy_verdictrecord" in each]
+    assert not [each for each in queries if "DISTINCT" in each]
     assert "?site=demo" in everything
     assert "?site=shop" in everything
     assert "stream=till" not in everything
     assert "Said in demo, news." in page
     assert "Said in demo, lobby." not in page
     assert "stream=till" not in page
+
+
+def test_the_list_is_narrowed_down_by_who_decided(held: VerdictRecord) -> None:
+    row = a_held_record("A person saw this.")
+    VerdictRecord.objects.filter(pk=row.pk).update(by="moderator")
+    moderator = a_person("view_verdictrecord")
+    for query in ("", "?by=policy", "?by=moderator"):
+        page = moderator.get(PAGE + query).content.decode()
+        assert ("Hm." in page) is (query != "?by=moderator")
+        assert ("A person saw this." in page) is (query != "?by=policy")
+        assert "?by=policy" in page
+        assert "?by=moderator" in page
 
 
 def test_only_the_latest_rows_are_counted(

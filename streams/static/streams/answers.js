@@ -78,7 +78,10 @@ export class Answers {
   }
 
   #unstarted(entry, reason) {
-    if (reason === "cancelled") return this.#thread.drop((each) => each === entry);
+    if (reason === "cancelled") {
+      entry.status = "stopped";
+      return this.#thread.drop((each) => each === entry);
+    }
     return Object.assign(entry, { status: "refused", error: { code: reason, retryAt: 0 } });
   }
 

@@ -243,7 +243,7 @@ export class Client {
   /** The network or the page came back: tries at once, unless the server asked for patience. */
   wake(): void;
   close(): void;
-  /** Takes a new token into an open connection. */
+  /** Takes a new token into the connection, once it is open. */
   renew(): void;
   /** Attaches to a stream, now and after every reconnect. */
   subscribe(stream: string): void;
@@ -256,6 +256,8 @@ export class Client {
   post(stream: string, text: string, ref: string, sentMs?: number): void;
   /** Asks the assistant, again after a drop, until the answer begins, ends or is refused. */
   ask(stream: string, content: string, ref: string, sentMs?: number): void;
+  /** Takes a message or a question back: it is not sent again. */
+  withdraw(ref: string): void;
   /** Sends a frame that may be lost; false when it could not be sent. */
   send(frame: Sendable): boolean;
 }

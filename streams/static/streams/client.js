@@ -32,6 +32,7 @@ export class Client {
   #turn = 0; // Rises with every attempt, so that events of an older one are told apart.
   #failures = 0;
   #stale = false; // The next attempt needs a fresh token.
+  #renews = false; // The token was out of date before its connection opened.
   #secondChance = true; // One fresh token after 4500, until a connection has opened.
   #openedMs = 0;
   #heardMs = 0;
@@ -69,9 +70,10 @@ export class Client {
     this.#set(CLOSED, { code: 1000 });
   }
 
-  // Takes a new token into an open connection: the visitor changed its name.
+  // Takes a new token into the connection, once it is open: the visitor changed its name.
   renew() {
     if (this.state === OPEN) this.#refresh();
+    else if (this.state === CONNECTING) this.#renews = true;
   }
 
   subscribe(stream) {
@@ -97,6 +99,11 @@ export class Client {
     const messages = [{ role: "user", content }];
     this.#outbox.set(ref, { frame: { type: "generate", stream, ref, messages }, sentMs, turn: 0 });
     this.#flush(stream);
+  }
+
+  // Takes a message or a question back: it is not sent again.
+  withdraw(ref) {
+    this.#outbox.delete(ref);
   }
 
   // Sends a frame that may be lost, such as `typing`; false when it could not be sent.
@@ -241,6 +248,8 @@ export class Client {
     this.#watch();
     this.#set(OPEN, frame);
     for (const stream of this.#streams.keys()) this.#subscribe(stream);
+    if (this.#renews) this.#refresh();
+    this.#renews = false;
   }
 
   #subscribe(stream) {

@@ -74,6 +74,7 @@ export class Visitor {
   }
 
   async #mint() {
+    const asked = this.name;
     let response = await this.#ask(this.token);
     // A kept token that the server no longer knows must not lock its visitor out.
     if (this.token && (response.status === 400 || response.status === 401)) {
@@ -82,7 +83,9 @@ export class Visitor {
     if (!response.ok) throw refusal(response, await response.text());
     const { token, expires_at } = await response.json();
     const { name } = this.isKnown ? claims(token) : this;
-    this.#hold({ name, token, expiresMs: Date.parse(expires_at) });
+    // A name that was chosen meanwhile is not in it: the next use asks for another.
+    const isLate = !this.isKnown && name !== asked;
+    this.#hold({ name, token, expiresMs: isLate ? 0 : Date.parse(expires_at) });
   }
 
   #ask(previous) {

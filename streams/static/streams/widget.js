@@ -134,8 +134,13 @@ export class Widget {
     }
   }
 
-  #stop({ id, ref }) {
+  // Before its answer begins a question is taken back, or the next connection would ask it again.
+  #stop({ id, ref, status }) {
     this.#client.send({ type: "cancel", ...(id ? { id } : { ref }) });
+    if (status === "waiting") {
+      this.#client.withdraw(ref);
+      this.#arrived({ type: "done", ref, finish_reason: "cancelled" });
+    }
     this.#log.list.focus(); // The button is about to go.
   }
 
