@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from inference import connection_redis
 from policy.models import PolicyRecord, RuleRecord, VerdictRecord
-from streams import api_keys, bans_redis, keys
+from streams import api_keys, bans_redis
 from streams.limits_redis import read_limits
-from streams.models import ApiKey, Ban, RateLimit, Site, Stream
+from streams.models import ApiKey, Ban, RateLimit, Site
 from streams.sessions_redis import RedisSessions
 from tests.streams.people import a_client
 
@@ -288,12 +288,3 @@ def test_without_redis_the_page_says_so(operator: Client, settings: Any) -> None
     assert b"Redis does not answer" in operator.get(SESSIONS).content
     sent = {"action": "disconnect", "session": ["x"]}
     assert b"Redis is away" in operator.post(SESSIONS, sent, follow=True).content
-
-
-def test_a_stream_saved_with_its_site_is_there(operator: Client, site: Site) -> None:
-    Stream.objects.create(site=site, name="lobby")
-    path = "/admin/streams/site/shop/change/"
-    sent = form_of(operator.get(path), **{"streams-0-deadline_ms": 500})
-    assert operator.post(path, sent).status_code == 302
-    assert Stream.objects.get().deadline_ms == 500
-    assert keys.sessions("shop")
