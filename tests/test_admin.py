@@ -237,6 +237,15 @@ def test_live_sessions_are_listed_filtered_and_paged(
         assert operator.get(f"{SESSIONS}?{odd}").status_code == 200
 
 
+def test_a_page_past_the_last_shows_the_last(operator: Client, url: str) -> None:
+    open_sessions(url, *({"user": f"user-{number}"} for number in range(51)))
+    for page in ("3", "99999999999999"):
+        found = operator.get(f"{SESSIONS}?page={page}").content.decode()
+        assert "page 2 of 2" in found
+        assert found.count('name="session"') == 1
+    assert b"page 1 of 2" in operator.get(f"{SESSIONS}?page=0").content
+
+
 @pytest.mark.parametrize(
     ("action", "banned", "hours"),
     [
