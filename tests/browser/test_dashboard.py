@@ -1,0 +1,90 @@
+"""The dashboard while something that it asks is away."""
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.windows import Window
+from tests.product import Product, until
+
+LONG = "no_such_file_" * 20
+WORKER = {
+    "id": "worker-1",
+    "host": "host",
+    "pid": 42,
+    "busy_ms": 0,
+    "seen_ms_ago": 0,
+    "models": [{"plugin": "moderation", "version": "guard@1", "provider": "CPU"}],
+    "errors": {"llm": LONG},
+}
+LIVE: dict[str, Any] = {
+    "sessions": {"demo": 3, "blog": 4},
+    "pending": 2,
+    "oldest_pending_ms": 1_000,
+    "workers": [WORKER],
+}
+STATUS: dict[str, Any] = {
+    "now_ms": 1_800_000_000_000,
+    "live": LIVE,
+    "connected": 7,
+    "recent": None,
+    "active": [],
+    "ready": {"ok": True, "detail": ""},
+    "failures": [],
+}
+
+
+class Told:
+    """A dashboard whose server says what the test wants."""
+
+    def __init__(self, window: Window, url: str) -> None:
+        self.page: Page = window.page
+        self.says = STATUS
+        self.page.route("**/console/status.json", self._answer)
+        self.page.goto(f"{url}/console/")
+        expect(self.page.locator("#connected")).to_have_text("7")
+
+    def _answer(self, route: Route) -> None:
+        route.fulfill(body=json.dumps(self.says), content_type="application/json")
+
+    def tell(self, **changes: Any) -> None:
+        """From now on the server says this."""
+        self.says = STATUS | changes
+
+    def shows(self, **texts: str) -> None:
+        """Waits until the elements have these texts."""
+        for name, text in texts.items():
+            expect(self.page.locator(f"#{name.replace('_', '-')}")).to_have_text(text)
+
+    def points(self, name: str) -> int:
+        """How many values a tile's line has."""
+        line = self.page.locator(f"#{name}-spark polyline")
+        return len((line.get_attribute("points") or "").split()) if line.count() else 0
+
+
+@pytest.fixture
+def told(operator: Window, product: Product) -> Told:
+    return Told(operator, product.url)
+
+
+def test_without_the_database_connected_is_not_known(told: Told) -> None:
+    told.shows(connected="7", connected_under="demo 3 · blog 4")
+
+    told.tell(live=LIVE | {"sessions": None, "pending": 5}, connected=None)
+
+    told.shows(connected="–", connected_under="", pending="5", pending_under="oldest 1.0 s")
+    until(lambda: told.points("pending") >= 3)
+    assert told.points("connected") == 0
+
+
+def test_without_redis_nothing_is_said_of_workers(told: Told) -> None:
+    told.shows(pending_under="oldest 1.0 s")
+
+    told.tell(live=None, connected=None)
+
+    told.shows(worker_rows="Workers are not known: Redis does not answer.")
+    told.shows(connected="–", connected_under="", pending="–", pending_under="")
+    told.tell(live=LIVE | {"workers": []})
+    told.shows(worker_rows="No worker is alive.", connected="7")
