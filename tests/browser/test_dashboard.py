@@ -34,6 +34,11 @@ STATUS: dict[str, Any] = {
     "ready": {"ok": True, "detail": ""},
     "failures": [],
 }
+SHORT = """
+window.limits = [];
+const timeout = AbortSignal.timeout.bind(AbortSignal);
+AbortSignal.timeout = (ms) => { limits.push(ms); return timeout(50); };
+"""
 
 
 class Told:
@@ -88,3 +93,14 @@ def test_without_redis_nothing_is_said_of_workers(told: Told) -> None:
     told.shows(connected="–", connected_under="", pending="–", pending_under="")
     told.tell(live=LIVE | {"workers": []})
     told.shows(worker_rows="No worker is alive.", connected="7")
+
+
+def test_a_server_that_is_silent_is_asked_again(operator: Window, product: Product) -> None:
+    page = operator.page
+    page.add_init_script(SHORT)
+    page.route("**/console/status.json", lambda route: None)
+    page.goto(f"{product.url}/console/")
+
+    expect(page.locator("#ready")).to_contain_text("the server does not answer")
+    until(lambda: page.evaluate("limits.length") >= 2)
+    assert set(page.evaluate("limits")) == {10_000}

@@ -1,6 +1,7 @@
 // Keeps the dashboard's numbers fresh: one small request every two seconds, none while hidden.
 
 const EVERY_MS = 2_000;
+const ANSWER_MS = 10_000;
 const SVG = "http://www.w3.org/2000/svg";
 const ACTIONS = ["allow", "flag", "hold", "block"];
 const NAMES = { allow: "Allowed", flag: "Flagged", hold: "Held", block: "Blocked" };
@@ -166,7 +167,8 @@ async function look() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    const response = await fetch(source, { headers: { Accept: "application/json" } });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const response = await fetch(source, { headers: { Accept: "application/json" }, signal });
     if (response.status === 403) location.reload();
     else if (!response.ok) throw new Error(`status ${response.status}`);
     else show(await response.json());
