@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.windows import Window
+from tests.browser.conftest import PASSWORD
+from tests.browser.windows import Window, Windows
 from tests.product import Product, until
 
 LONG = "no_such_file_" * 20
@@ -104,3 +105,14 @@ def test_a_server_that_is_silent_is_asked_again(operator: Window, product: Produ
     expect(page.locator("#ready")).to_contain_text("the server does not answer")
     until(lambda: page.evaluate("limits.length") >= 2)
     assert set(page.evaluate("limits")) == {10_000}
+
+
+def test_a_workers_error_has_the_width_of_a_phone(windows: Windows, product: Product) -> None:
+    told = Told(windows.new(390, 844).sign_in(product.url, PASSWORD), product.url)
+    row = told.page.locator("#worker-rows .wrong").bounding_box()
+    text = told.page.locator("#worker-rows .wrong td").bounding_box()
+
+    assert row is not None
+    assert text is not None
+    assert text["width"] == pytest.approx(row["width"], abs=1)
+    assert told.page.evaluate("document.documentElement.scrollWidth") <= 390
