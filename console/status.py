@@ -31,9 +31,9 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What Redis says now: sessions by site, undecided messages, workers."""
+    """What Redis says now; `sessions`, by site, is None where the sites are not known."""
 
-    sessions: Mapping[str, int]
+    sessions: Mapping[str, int] | None
     pending: int
     oldest_pending_ms: int
     workers: tuple[Worker, ...]
@@ -80,6 +80,10 @@ class Status:
         found = asdict(self)
         if self.recent is not None:
             found["actions"] = {name: sum(row) for name, row in self.recent.by_minute.items()}
-        if self.live is not None:
-            found["connected"] = sum(self.live.sessions.values())
+        found["connected"] = self._connected()
         return found
+
+    def _connected(self) -> int | None:
+        """Sessions of all sites; None is not known, which is not 0."""
+        sessions = self.live.sessions if self.live else None
+        return None if sessions is None else sum(sessions.values())

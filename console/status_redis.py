@@ -10,18 +10,18 @@ from policy import keys as message_keys
 from streams import keys as stream_keys
 
 
-def read(client: "redis.Redis", sites: Sequence[str]) -> Live:
-    """One look; raises redis.RedisError."""
+def read(client: "redis.Redis", sites: Sequence[str] | None) -> Live:
+    """One look; raises redis.RedisError. None: no site is known, so no session is counted."""
     seconds, micros = client.time()
     now = seconds * 1000 + micros // 1000
     pipeline = client.pipeline(transaction=False)
-    for site in sites:
+    for site in sites or ():
         pipeline.zcount(stream_keys.sessions(site), now + 1, "+inf")
     pipeline.zcard(message_keys.PENDING)
     pipeline.zrange(message_keys.DEADLINES, 0, 0)
     *counts, pending, oldest = pipeline.execute()
     return Live(
-        sessions=dict(zip(sites, counts, strict=True)),
+        sessions=None if sites is None else dict(zip(sites, counts, strict=True)),
         pending=pending,
         oldest_pending_ms=max(0, now - _accepted_ms(oldest[0])) if oldest else 0,
         workers=tuple(_worker(each, now) for each in all_workers(client)),

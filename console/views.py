@@ -165,7 +165,7 @@ async def _readiness() -> status.Ready:
 
 def _status(ready: status.Ready) -> status.Status:
     failures: list[str] = []
-    sites = _try(failures, "the database", status_db.sites) or []
+    sites = _try(failures, "the database", status_db.sites)
     client = connection_redis.client(settings.RTAI_REDIS_URL)
     live = _try(failures, "Redis", lambda: status_redis.read(client, sites))
     return status.Status(

@@ -2,34 +2,29 @@
 
 import secrets
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
+from django.utils.html import format_html
 
 from streams import api_keys, sessions_http
 from streams.forms import ApiKeyForm, BanForm, RateLimitForm, SiteForm
 from streams.models import ApiKey, Ban, RateLimit, SessionView, Site, Stream
 
 if TYPE_CHECKING:
-    StreamInlineBase = admin.TabularInline[Stream, Site]
     SiteBase = admin.ModelAdmin[Site]
     StreamBase = admin.ModelAdmin[Stream]
     KeyBase = admin.ModelAdmin[ApiKey]
     LimitBase = admin.ModelAdmin[RateLimit]
     BanBase = admin.ModelAdmin[Ban]
 else:  # At run time Django's classes take no parameter.
-    StreamInlineBase = admin.TabularInline
     SiteBase = StreamBase = KeyBase = LimitBase = BanBase = admin.ModelAdmin
-
-
-class StreamInline(StreamInlineBase):
-    model = Stream
-    extra = 0
-    fields = ("name", "policy", "deadline_ms", "history_frames", "history_s", "active")
 
 
 @admin.register(Site)
@@ -38,12 +33,36 @@ class SiteAdmin(SiteBase):
     list_display = ("name", "slug", "public_key", "origins", "active")
     list_filter = ("active",)
     search_fields = ("slug", "name")
-    fields = ("slug", "name", "public_key", "allowed_origins", "assistant", "active")
-    inlines = (StreamInline,)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Site | None = None) -> tuple[str, ...]:
         """What other programs rely on stays as it is."""
-        return ("public_key", "slug") if obj else ("public_key",)
+        known = ("public_key", "slug") if obj else ("public_key",)
+        return (*known, *self._links(request, obj))
+
+    def get_fields(self, request: HttpRequest, obj: Site | None = None) -> tuple[str, ...]:
+        """What a site is, and the way to its streams: it may have thousands."""
+        own = ("slug", "name", "public_key", "allowed_origins", "assistant", "active")
+        return (*own, *self._links(request, obj))
+
+    def _links(self, request: HttpRequest, site: Site | None) -> tuple[str, ...]:
+        """Those that this operator may follow."""
+        streams = self.admin_site.get_model_admin(Stream)
+        may_see = site and streams.has_view_or_change_permission(request)
+        may_add = site and streams.has_add_permission(request)
+        return (("its_streams",) if may_see else ()) + (("another_stream",) if may_add else ())
+
+    @admin.display(description="Streams")
+    def its_streams(self, site: Site) -> str:
+        """Their list, with how many there are."""
+        query = urlencode({"site__slug__exact": site.pk})
+        address = f"{reverse('admin:streams_stream_changelist')}?{query}"
+        return format_html('<a href="{}">{} in all</a>', address, site.streams.count())
+
+    @admin.display(description="Another stream")
+    def another_stream(self, site: Site) -> str:
+        """A form in which the site is chosen already."""
+        address = f"{reverse('admin:streams_stream_add')}?{urlencode({'site': site.pk})}"
+        return format_html('<a href="{}">Add a stream</a>', address)
 
     @admin.display(description="Allowed origins")
     def origins(self, site: Site) -> str:

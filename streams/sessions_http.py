@@ -106,19 +106,16 @@ def _asked(request: HttpRequest) -> dict[str, str]:
 
 
 def _found(request: HttpRequest, live: LiveSessions, asked: dict[str, str]) -> dict[str, Any]:
-    page = int(asked["page"]) if asked.get("page", "").isdecimal() else 1
+    page = max(1, int(asked["page"])) if asked.get("page", "").isdecimal() else 1
     try:
-        total, found = live.page(
-            asked["site"],
-            stream=asked.get("stream", ""),
-            user=asked.get("user", ""),
-            offset=(max(1, page) - 1) * PAGE,
-            size=PAGE,
-        )
+        total, found = _read(live, asked, page)
+        if page > _last(total):
+            page = _last(total)
+            total, found = _read(live, asked, page)
     except redis.RedisError:
         return {"away": True, "total": 0, "rows": []}
     others = {name: value for name, value in asked.items() if name != "page"}
-    last = max(1, -(-total // PAGE))
+    last = max(page, _last(total))  # Sessions may have ended in between.
     return {
         "total": total,
         "rows": [_row(session) for session in found],
@@ -127,6 +124,20 @@ def _found(request: HttpRequest, live: LiveSessions, asked: dict[str, str]) -> d
         "before": urlencode(others | {"page": page - 1}) if page > 1 else "",
         "after": urlencode(others | {"page": page + 1}) if page < last else "",
     }
+
+
+def _read(live: LiveSessions, asked: dict[str, str], page: int) -> tuple[int, list[Session]]:
+    return live.page(
+        asked["site"],
+        stream=asked.get("stream", ""),
+        user=asked.get("user", ""),
+        offset=(page - 1) * PAGE,
+        size=PAGE,
+    )
+
+
+def _last(total: int) -> int:
+    return max(1, -(-total // PAGE))
 
 
 def _row(session: Session) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from inference import connection_redis
 from policy.models import PolicyRecord, RuleRecord, VerdictRecord
-from streams import api_keys, bans_redis, keys
+from streams import api_keys, bans_redis
 from streams.limits_redis import read_limits
-from streams.models import ApiKey, Ban, RateLimit, Site, Stream
+from streams.models import ApiKey, Ban, RateLimit, Site
 from streams.sessions_redis import RedisSessions
 from tests.streams.people import a_client
 
@@ -237,6 +237,15 @@ def test_live_sessions_are_listed_filtered_and_paged(
         assert operator.get(f"{SESSIONS}?{odd}").status_code == 200
 
 
+def test_a_page_past_the_last_shows_the_last(operator: Client, url: str) -> None:
+    open_sessions(url, *({"user": f"user-{number}"} for number in range(51)))
+    for page in ("3", "99999999999999"):
+        found = operator.get(f"{SESSIONS}?page={page}").content.decode()
+        assert "page 2 of 2" in found
+        assert found.count('name="session"') == 1
+    assert b"page 1 of 2" in operator.get(f"{SESSIONS}?page=0").content
+
+
 @pytest.mark.parametrize(
     ("action", "banned", "hours"),
     [
@@ -288,12 +297,3 @@ def test_without_redis_the_page_says_so(operator: Client, settings: Any) -> None
     assert b"Redis does not answer" in operator.get(SESSIONS).content
     sent = {"action": "disconnect", "session": ["x"]}
     assert b"Redis is away" in operator.post(SESSIONS, sent, follow=True).content
-
-
-def test_a_stream_saved_with_its_site_is_there(operator: Client, site: Site) -> None:
-    Stream.objects.create(site=site, name="lobby")
-    path = "/admin/streams/site/shop/change/"
-    sent = form_of(operator.get(path), **{"streams-0-deadline_ms": 500})
-    assert operator.post(path, sent).status_code == 302
-    assert Stream.objects.get().deadline_ms == 500
-    assert keys.sessions("shop")

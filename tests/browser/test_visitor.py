@@ -1,10 +1,19 @@
-"""Who is writing: a fake server that gives tokens."""
+"""Who is writing: the widget's visitor before servers that give tokens, or say nothing."""
 
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from tests.browser.labs import Lab
+from tests.product import until
+
+CONNECT = """(async () => {
+  const { Visitor } = await import("./visitor.js");
+  const visitor = new Visitor("http://lab.test", { site: "pk_demo" }, sessionStorage);
+  lab.answer = (fresh) => visitor.get(fresh);
+  client.connect();
+})()"""
 USE = """async ([options, times]) => {
   const { openStore, Visitor } = await import("./visitor.js");
   const token = `x.${btoa(JSON.stringify({ sub: "ann", name: "Ann" }))}.x`;
@@ -19,6 +28,20 @@ USE = """async ([options, times]) => {
   for (let each = 0; each < times; each += 1) await visitor.get(false);
   return [asked, visitor.name];
 }"""
+
+
+def test_a_token_that_does_not_come_is_asked_for_again(lab: Page) -> None:
+    asked: list[str] = []
+    lab.route("**/widget/v1/token", lambda route: asked.append(route.request.url))
+    client = Lab(lab)
+    client.do(CONNECT)
+
+    client.pass_ms(9_900)
+    assert client.state == "connecting"
+    client.pass_ms(200)
+    until(lambda: client.state == "waiting", 5)
+    client.pass_ms(5_000)
+    until(lambda: client.state == "connecting" and len(asked) == 2, 5)
 
 
 @pytest.mark.parametrize(("options", "asked", "name"), [

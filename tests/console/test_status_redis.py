@@ -37,6 +37,13 @@ def test_sessions_are_counted_by_site_while_their_lease_lasts(valkey: redis.Redi
     assert status_redis.read(valkey, ["demo", "other"]).sessions == {"demo": 2, "other": 1}
 
 
+def test_where_the_sites_are_not_known_the_rest_is_read(valkey: redis.Redis) -> None:
+    found = status_redis.read(valkey, None)
+
+    assert found.sessions is None
+    assert (found.pending, found.workers) == (0, ())
+
+
 def test_undecided_messages_are_counted_with_the_age_of_the_oldest(valkey: redis.Redis) -> None:
     now = now_ms(valkey)
     for age in (1_000, 4_000):

@@ -5,9 +5,11 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import AsyncClient, Client
 from pytest_django.fixtures import Settings
 
+from console import status_db
 from streams import lifespan
 
 pytestmark = pytest.mark.django_db
@@ -99,3 +101,24 @@ async def test_the_numbers_tell_that_no_worker_is_there(async_client: AsyncClien
     assert found["live"]["workers"] == []
     assert found["connected"] == 0
     assert found["actions"] == {"allow": 0, "flag": 0, "hold": 0, "block": 0}
+
+
+@pytest.mark.usefixtures("valkey")
+@pytest.mark.django_db(transaction=True)
+async def test_without_the_database_nobody_is_counted_rather_than_zero(
+    async_client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> list[str]:
+        raise OperationalError("away")
+
+    boss = await User.objects.acreate(username="boss", is_staff=True)
+    await async_client.aforce_login(boss)
+    monkeypatch.setattr(status_db, "sites", away)
+
+    response = await async_client.get("/console/status.json")
+    await lifespan.drain()
+
+    found = response.json()
+    assert found["connected"] is None
+    assert found["live"]["pending"] == 0
+    assert found["failures"] == ["the database does not answer"]

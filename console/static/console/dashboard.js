@@ -1,6 +1,7 @@
 // Keeps the dashboard's numbers fresh: one small request every two seconds, none while hidden.
 
 const EVERY_MS = 2_000;
+const ANSWER_MS = 10_000;
 const SVG = "http://www.w3.org/2000/svg";
 const ACTIONS = ["allow", "flag", "hold", "block"];
 const NAMES = { allow: "Allowed", flag: "Flagged", hold: "Held", block: "Blocked" };
@@ -56,16 +57,28 @@ function showReady({ ready, failures }) {
   say("ready", wrong ? `Not ready: ${wrong}` : ready.ok ? "Ready to judge" : "Checking…");
 }
 
-function showLive(found) {
-  const { live } = found;
-  say("connected", live ? number.format(found.connected) : "–");
+function showLive({ live, connected }) {
+  showConnected(connected, live?.sessions);
   say("pending", live ? number.format(live.pending) : "–");
-  if (!live) return;
-  const sites = Object.entries(live.sessions).filter(([, count]) => count);
-  say("connected-under", sites.length > 1 ? sites.map(([site, count]) => `${site} ${count}`).join(" · ") : "sessions");
-  say("pending-under", live.pending ? `oldest ${age(live.oldest_pending_ms)}` : "nothing waits");
-  spark("connected", found.connected);
-  spark("pending", live.pending);
+  say("pending-under", live ? waiting(live) : "");
+  if (live) spark("pending", live.pending);
+}
+
+// Without Redis or the database the count is not known, which is not 0.
+function showConnected(connected, sessions) {
+  const isKnown = Number.isInteger(connected);
+  say("connected", isKnown ? number.format(connected) : "–");
+  say("connected-under", isKnown ? bySite(sessions) : "");
+  if (isKnown) spark("connected", connected);
+}
+
+function waiting({ pending, oldest_pending_ms }) {
+  return pending ? `oldest ${age(oldest_pending_ms)}` : "nothing waits";
+}
+
+function bySite(sessions) {
+  const sites = Object.entries(sessions).filter(([, count]) => count);
+  return sites.length > 1 ? sites.map(([site, count]) => `${site} ${count}`).join(" · ") : "sessions";
 }
 
 function showHour({ recent, actions }) {
@@ -132,7 +145,8 @@ function provider(model) {
 
 function showWorkers({ live, active }) {
   const workers = live ? live.workers : [];
-  const none = make("tr", {}, make("td", { colspan: 5, class: "none" }, "No worker is alive."));
+  const why = live ? "No worker is alive." : "Workers are not known: Redis does not answer.";
+  const none = make("tr", {}, make("td", { colspan: 5, class: "none" }, why));
   const rows = workers.length ? workers.flatMap(workerRows) : [none];
   const sign = rows.map((row) => row.textContent).join("\n");
   const body = byId("worker-rows");
@@ -153,7 +167,8 @@ async function look() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    const response = await fetch(source, { headers: { Accept: "application/json" } });
+    const signal = AbortSignal.timeout(ANSWER_MS);
+    const response = await fetch(source, { headers: { Accept: "application/json" }, signal });
     if (response.status === 403) location.reload();
     else if (!response.ok) throw new Error(`status ${response.status}`);
     else show(await response.json());

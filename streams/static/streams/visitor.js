@@ -2,6 +2,7 @@
 // whom the page's own server knows and gives a token.
 
 const FRESH_ENOUGH_MS = 90_000;
+const TOKEN_MS = 10_000;
 const HUES = ["Amber", "Azure", "Coral", "Jade", "Indigo", "Olive", "Ruby", "Silver"];
 const ANIMALS = ["Badger", "Falcon", "Fox", "Heron", "Lynx", "Otter", "Panda", "Robin"];
 
@@ -95,6 +96,7 @@ export class Visitor {
       cache: "no-store",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ site: this.#site, name: this.name, previous }),
+      signal: AbortSignal.timeout(TOKEN_MS), // The client tries again.
     });
   }
 
