@@ -54,7 +54,9 @@ async def office(
     found, port = Office(), free_port()
     found.url = f"http://127.0.0.1:{port}"
     gateway = SimpleNamespace(
-        generating=found.talk.assistance.generating, generations=found.talk.generations
+        generating=found.talk.assistance.generating,
+        generations=found.talk.generations,
+        draining=False,
     )
 
     async def of_process() -> Any:
