@@ -34,6 +34,8 @@ async def test_sessions_of_a_killed_gateway_leave_and_are_told(
     async with Chatter(product.url, name="Grace") as stays:
         ghost = Chatter(product.url, name="Ghost")
         await ghost.__aenter__()
+        # Who subscribes is answered first, and told of to the others after that.
+        await stays.until(lambda: ("joined", "Ghost") in told(valkey))
         a_victim(product, "server_daphne").kill()
         await ghost.__aexit__()
 
