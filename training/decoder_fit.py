@@ -148,7 +148,6 @@ def fit(
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     named = [(name, each) for name, each in network.named_parameters() if each.requires_grad]
-    weights = [each for _, each in named]
     groups = [{"params": [each], "share": ways.rate_of(name)} for name, each in named]
     tool = torch.optim.Adam(groups, lr=plan.rate, betas=(0.9, 0.95), fused=True)
     step, spent = _resume(network, tool, state)
@@ -160,13 +159,8 @@ def fit(
         factor = pace(share, plan)
         for group in tool.param_groups:
             group["lr"] = plan.rate * factor * group["share"]
-        summed, weight = loss_of(network, next(batches), plan.kind, ways.guide)
-        (summed / weight).backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(weights, plan.steepest)
-        tool.step()
-        tool.zero_grad(set_to_none=True)
+        loss = _step(tool, loss_of(network, next(batches), plan.kind, ways.guide), plan)
         step, spent = step + 1, time.monotonic() - began
-        loss = float(summed.detach() / weight)
         bar.set_postfix(loss=f"{loss:.4f}", pace=f"{factor:.2f}", refresh=False)
         bar.update()
         ways.after(step)
@@ -175,6 +169,17 @@ def fit(
             saved = spent
     bar.close()
     _save(network, tool, (step, spent), state)
+
+
+def _step(tool: torch.optim.Optimizer, found: tuple[Tensor, Tensor], plan: Plan) -> float:
+    """Moves the weights; the mean loss of a token."""
+    summed, weight = found
+    (summed / weight).backward()  # type: ignore[no-untyped-call]
+    learning = [each for group in tool.param_groups for each in group["params"]]
+    torch.nn.utils.clip_grad_norm_(learning, plan.steepest)
+    tool.step()
+    tool.zero_grad(set_to_none=True)
+    return float(summed.detach() / weight)
 
 
 def _share(step: int, spent: float, plan: Plan) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from training.moderation import start_weights
 from training.rows import Row
 from training.sources import moderation_rows
 from training.store import write_run
-from training.teacher import Teacher, advised, same_texts
+from training.teacher import Teacher, advised
 
 LIMIT = 128
 """Tokens of a text for the small network; the larger one reads a quarter more."""
@@ -65,7 +66,13 @@ def main() -> None:
     _write(asked.out / "plain", network, validation)
 
     teacher = _teacher(asked)
-    _learn(teacher, [same_texts(*both) for both in epochs], asked, asked.teacher, "teacher")
+    _learn(
+        teacher,
+        [replace(mine, tokens=texts) for mine, texts in epochs],
+        asked,
+        asked.teacher,
+        "teacher",
+    )
     others = numbers_of([row.text for row in validation], larger, LIMIT * 5 // 4)
     _tell("teacher", teacher, others, validation)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -45,8 +44,3 @@ def advised(data: Encoded, logits: NDArray[np.float32]) -> Encoded:
     known = data.weights > 0.0
     targets = np.where(known, (1.0 - TRUST) * data.targets + TRUST * opinion, opinion)
     return replace(data, targets=targets, weights=np.where(known, data.weights, np.float32(ALONE)))
-
-
-def same_texts(data: Encoded, tokens: Sequence[Sequence[int]]) -> Encoded:
-    """The same targets for texts in other tokens."""
-    return replace(data, tokens=tokens)

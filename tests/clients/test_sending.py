@@ -44,10 +44,11 @@ async def test_a_message_too_old_to_be_sent_again_is_told_to_be_unconfirmed() ->
 
 async def test_who_sends_a_message_once_more_waits_for_the_same_verdict() -> None:
     heard: list[dict[str, Any]] = []
-    asked = asyncio.Event()
+    came, asked = asyncio.Event(), asyncio.Event()
 
     async def judge(socket: ServerConnection) -> None:
         heard.append(await hear(socket))
+        came.set()
         await asked.wait()
         await say(socket, {"type": "verdict", "ref": "r", "id": "1", "action": "allow"})
         heard.append(await hear(socket))
@@ -58,8 +59,7 @@ async def test_who_sends_a_message_once_more_waits_for_the_same_verdict() -> Non
         first, second, impatient = (
             asyncio.create_task(guest.send("lobby", "hello", ref="r")) for _ in range(3)
         )
-        while not heard:
-            await asyncio.sleep(0.01)
+        await came.wait()
         with pytest.raises(ValueError, match="under way as 'r'"):
             await guest.send("lobby", "goodbye", ref="r")
         impatient.cancel()
@@ -74,10 +74,12 @@ async def test_who_sends_a_message_once_more_waits_for_the_same_verdict() -> Non
 
 async def test_a_message_that_nobody_waits_for_is_not_sent_again() -> None:
     heard: list[str] = []
+    came, left = asyncio.Event(), asyncio.Event()
 
     async def lose(socket: ServerConnection) -> None:
         heard.append((await hear(socket))["text"])
-        await asyncio.sleep(0.05)
+        came.set()
+        await left.wait()
         socket.transport.abort()
 
     async def listen(socket: ServerConnection) -> None:
@@ -87,9 +89,10 @@ async def test_a_message_that_nobody_waits_for_is_not_sent_again() -> None:
 
     async with served(lose, listen) as url, client(url) as guest:
         given_up = asyncio.create_task(guest.send("lobby", "given up", ref="r"))
-        while not heard:
-            await asyncio.sleep(0.01)
+        await came.wait()
         given_up.cancel()
+        await asyncio.wait([given_up])
+        left.set()
         await guest.send("lobby", "meant", ref="s")
 
     assert heard == ["given up", "meant"]

@@ -25,6 +25,15 @@ class Case:
     def is_there(self) -> bool:
         return ANN.session in self.presences.present.get("lobby", {})
 
+    async def settle_once_it_is_back(self) -> None:
+        """Twice in vain, while presence is away, and then for good."""
+        self.presences.away = True
+        for _ in range(2):
+            with pytest.raises(Overloaded):
+                await self.roster.settle()
+        self.presences.away = False
+        await self.roster.settle()
+
 
 @pytest.fixture
 async def case() -> Case:
@@ -35,12 +44,7 @@ async def case() -> Case:
 
 async def test_what_is_owed_is_tried_until_it_is_done(case: Case) -> None:
     case.roster.owe(ANN, "lobby")
-    case.presences.away = True
-    for _ in range(2):
-        with pytest.raises(Overloaded):
-            await case.roster.settle()
-    case.presences.away = False
-    await case.roster.settle()
+    await case.settle_once_it_is_back()
 
     assert not case.is_there
 
@@ -79,12 +83,7 @@ async def test_who_comes_back_while_it_is_taken_away_is_there_in_the_end(case: C
 async def test_who_is_missing_is_added_once_that_can_be_and_only_once() -> None:
     case = Case()
     case.roster.miss(ANN, "lobby", ["lobby"])
-    case.presences.away = True
-    for _ in range(2):
-        with pytest.raises(Overloaded):
-            await case.roster.settle()
-    case.presences.away = False
-    await case.roster.settle()
+    await case.settle_once_it_is_back()
     assert case.is_there
 
     case.presences.away = True
