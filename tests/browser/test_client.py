@@ -490,6 +490,13 @@ def test_a_stream_that_was_left_is_not_asked_for(live: Lab) -> None:
     assert live.sent() == []
 
 
+def test_a_stream_that_the_server_took_leave_of_at_our_wish_is_not_asked_for(live: Lab) -> None:
+    live.say({"type": "unsubscribed", "stream": "lobby"})
+    live.pass_ms(20_000)
+
+    assert len(live.sent("subscribe")) == 1
+
+
 def test_a_stream_that_was_left_can_be_entered_again(live: Lab) -> None:
     live.do("(client.unsubscribe('lobby'), client.post('lobby', 'hello', 'r1'))")
     assert live.sent("message") == []
