@@ -83,7 +83,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if self.path == "/control":
-            self.server.scripts.extend(Script(**each) for each in content)
+            self.server.scripts = deque(Script(**each) for each in content)
             self._json({})
             return
         if self.fresh:
@@ -196,7 +196,7 @@ class Remote:
         self.url = f"{address}/v1"
 
     def script(self, *scripts: Script) -> None:
-        """What the next requests get, one after the other."""
+        """What the next requests get, one after the other, instead of what was left over."""
         body = json.dumps([asdict(each) for each in scripts]).encode()
         urllib.request.urlopen(f"{self.address}/control", body).close()  # noqa: S310 - our own
 

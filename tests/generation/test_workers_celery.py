@@ -237,6 +237,7 @@ async def test_what_no_worker_takes_ends_within_fifteen_seconds(place: Place) ->
 
 
 async def test_a_worker_killed_before_it_took_one_lets_nobody_wait(place: Place) -> None:
+    place.model.script(SHORT)
     pid = place.worker_pid()
     os.kill(pid, signal.SIGSTOP)
     generation = await place.ask()
