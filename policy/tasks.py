@@ -5,14 +5,16 @@ import time
 
 from celery import shared_task
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils.module_loading import import_string
 
 from inference import connection_redis, workers_celery
 from inference import metrics_prometheus as metrics
 from inference.batching import work
 from policy import judging
+from policy.announcing import Announcer
 from policy.load_redis import JudgingLoad
-from policy.messages import Message
+from policy.messages import Message, Verdict
 from policy.messages_redis import MessageStore
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
@@ -52,6 +54,12 @@ def load() -> JudgingLoad:
     return JudgingLoad(connection_redis.client(settings.RTAI_REDIS_URL))
 
 
+@functools.cache
+def announcer() -> Announcer:
+    """What tells the verdicts of this process's batches."""
+    return Announcer()
+
+
 @shared_task(name="policy.judge")
 def judge(gateway: str, batch: str, ids: list[str]) -> None:
     """Decides those of the messages that nobody decided yet.
@@ -61,19 +69,27 @@ def judge(gateway: str, batch: str, ids: list[str]) -> None:
     """
     started = time.perf_counter()
     with workers_celery.heartbeat().busy():
-        if messages := _in_time(store().undecided(ids)):
-            scorer = workers_celery.scorer()
-            verdicts = judging.judge(messages, scorer, policies(), now_ms)
-            with metrics.PUBLISH_SECONDS.time():
-                decided = publisher().publish(verdicts)
-            metrics.BATCH_SIZE.observe(len(verdicts))
-            count(verdicts, decided)
-        publisher().batch_done(gateway, batch)
+        messages = _in_time(store().undecided(ids))
+        verdicts = judging.judge(messages, workers_celery.scorer(), policies(), now_ms)
+        announcer().run(lambda: _announce(gateway, batch, verdicts))
     if messages:
+        # Telling counts as far as scoring had to wait for it.
         took = time.perf_counter() - started
         load().report(sum(work(message.text) for message in messages), took)
-        new = [verdict for verdict, first in zip(verdicts, decided, strict=True) if first]
-        hand_over(new, sinks(), lambda name: metrics.SINK_FAILURES.labels(sink=name).inc())
+
+
+def _announce(gateway: str, batch: str, verdicts: list[Verdict]) -> None:
+    """Tells everybody whom a batch's verdicts concern."""
+    decided: list[bool] = []
+    if verdicts:
+        with metrics.PUBLISH_SECONDS.time():
+            decided = publisher().publish(verdicts)
+        metrics.BATCH_SIZE.observe(len(verdicts))
+        count(verdicts, decided)
+    publisher().batch_done(gateway, batch)
+    new = [verdict for verdict, first in zip(verdicts, decided, strict=True) if first]
+    hand_over(new, sinks(), lambda name: metrics.SINK_FAILURES.labels(sink=name).inc())
+    close_old_connections()  # A sink may have asked the database in this thread.
 
 
 def _in_time(messages: list[Message]) -> list[Message]:

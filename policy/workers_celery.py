@@ -1,5 +1,5 @@
-"""What a worker does beside judging: it writes verdicts to the database, and names the words that
-drove them."""
+"""What a worker does beside judging: it tells verdicts and writes them to the database, and names
+the words that drove them."""
 
 import functools
 import os
@@ -8,17 +8,21 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown
 from django.conf import settings
 
 from inference import connection_redis, workers_celery
 from inference.attribution import Score
+from policy import tasks
 from policy.records_db import RecordWriter
 from policy.whys_db import Explainer
 from policy.whys_redis import Questions
 
 NICE = 10
 """How much less of a busy core naming words gets than judging does."""
+
+SWITCH_S = 0.001
+"""After so long a thread that runs Python lets another have it, which by default takes 5 ms."""
 
 STOP_S = 2.0
 """How long an ending worker waits for the model call that names words."""
@@ -35,6 +39,15 @@ def start_writing(sender: Any = None, **_: Any) -> None:
     threading.Thread(target=writer.run, args=(_stop,), name="records", daemon=True).start()
 
 
+@worker_init.connect
+def start_announcing(sender: Any = None, **_: Any) -> None:
+    """Lets a worker that judges tell its verdicts while it scores the next batch."""
+    if workers_celery.serves(sender, workers_celery.QUEUE):
+        # A model that has ended waits for Python at most so long.
+        sys.setswitchinterval(SWITCH_S)
+        tasks.announcer().start()
+
+
 @worker_ready.connect
 def start_explaining(sender: Any = None, **_: Any) -> None:
     """Starts the thread that names words, where the worker judges and so has models."""
@@ -44,7 +57,8 @@ def start_explaining(sender: Any = None, **_: Any) -> None:
 
 @worker_shutdown.connect
 def stop_writing(**_: Any) -> None:
-    """Lets both threads finish what they are on."""
+    """Lets all threads finish what they are on."""
+    tasks.announcer().stop()
     _stop.set()
     if _explaining().is_alive():
         # A runtime must not be at work in a thread while the process ends.
