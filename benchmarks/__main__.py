@@ -25,7 +25,7 @@ from types import FrameType
 from typing import NoReturn
 
 from benchmarks import products, report
-from benchmarks.bystanders import marked
+from benchmarks.bystanders import MARK, end, marked
 from tests.product import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
@@ -99,22 +99,26 @@ def rows_of(part: Part, server: str, quick: bool, left_s: float) -> list[report.
 def _run(command: Sequence[str], folder: Path, within_s: float) -> str:
     """Runs a command, its files in a folder of its own, and ends whatever it leaves; what went
     wrong, or nothing."""
-    with marked() as environ:
-        own = {**environ, "TMPDIR": str(folder)}
+    with (
+        marked() as environ,
+        subprocess.Popen(command, cwd=ROOT, env={**environ, "TMPDIR": str(folder)}) as running,
+    ):
         try:
-            done = subprocess.run(command, cwd=ROOT, env=own, timeout=within_s, check=False)
+            code = running.wait(within_s)
         except subprocess.TimeoutExpired:
             return f"stopped after {within_s:.0f} s"
-    return f"ended with {done.returncode}" if done.returncode else ""
+        finally:
+            end(environ[MARK])
+    return f"ended with {code}" if code else ""
 
 
 def measured(quick: bool) -> Iterator[report.Row]:
     """The rows of all parts, as they come."""
-    end = time.monotonic() + (QUICK_S if quick else WHOLE_S)
+    until = time.monotonic() + (QUICK_S if quick else WHOLE_S)
     for part, server in runs(quick):
         started = time.monotonic()
         print(f"--- {part.module}{' on ' if server else ''}{server}", flush=True)
-        yield from rows_of(part, server, quick, end - started)
+        yield from rows_of(part, server, quick, until - started)
         print(f"--- took {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -142,18 +146,17 @@ def main() -> None:
     parser.add_argument("--results", type=Path, help="write the table here")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, _stop)  # So that what runs is ended.
-    began, folder = time.monotonic(), asked.results
-    rows = list[report.Row]()
+    began, rows = time.monotonic(), list[report.Row]()
     try:
         with products.shared("daphne") if asked.quick else contextlib.nullcontext():
-            rows.extend(measured(asked.quick))
-    finally:
-        if folder is None and not asked.quick:
-            folder = RESULTS
-        if folder is not None:
-            print(f"\n{written(rows, folder, time.monotonic() - began)}")
-        else:
-            print(f"\n{report.summary(rows)}")
+            for row in measured(asked.quick):
+                rows.append(row)
+    except BaseException:  # What is there is shown, and earlier results stay.
+        print(f"\n{report.summary(rows)}")
+        raise
+    folder = asked.results or (None if asked.quick else RESULTS)
+    took_s = time.monotonic() - began
+    print(f"\n{written(rows, folder, took_s) if folder else report.summary(rows)}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,16 @@ def _lives(process: psutil.Process) -> bool:
     return False
 
 
+def end(mark: str) -> None:
+    """Kills all of them. Where those at their head still live, none of the others is missed."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (left := living(mark)) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.1)
+
+
 @contextlib.contextmanager
 def marked() -> Iterator[dict[str, str]]:
     """An environment for one part; all that was started with it is killed at the end."""
@@ -39,9 +49,4 @@ def marked() -> Iterator[dict[str, str]]:
     try:
         yield {**os.environ, MARK: mark}
     finally:
-        deadline = time.monotonic() + PATIENCE_S
-        while (left := living(mark)) and time.monotonic() < deadline:
-            for process in left:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
-            time.sleep(0.1)
+        end(mark)

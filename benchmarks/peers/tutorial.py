@@ -1,5 +1,5 @@
-"""The architecture that tutorials teach: one Redis subscription for each WebSocket, a list of
-jobs, and a worker that judges one text at a time with the same models.
+"""The architecture that tutorials teach: FastAPI, one Redis subscription for each WebSocket, a list
+of jobs, and a worker that judges one text at a time with the same models.
 
 It speaks enough of the product's protocol to be measured by the same load generator, and leaves
 out all that costs time: tokens are not checked, nothing is limited, kept or written down.
@@ -13,66 +13,67 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 from uuid import uuid4
 
 import redis
 import redis.asyncio
 import uvicorn
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from benchmarks import bare
 from benchmarks.pacing import at_rate
 from benchmarks.peers.settings import Settings
 
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 SOCKET = "BENCHMARK_PEER_SOCKET"
 JOBS, OFFSET, STREAM = "jobs", "offset", "stream"
 THRESHOLD = 0.5
 
 
-class App:
-    """The ASGI application."""
+def app() -> FastAPI:
+    """The application: a token for everybody, and the WebSocket."""
+    found = FastAPI()
+    client = redis.asyncio.Redis(
+        unix_socket_path=os.environ[SOCKET], decode_responses=True, max_connections=20_000
+    )
 
-    def __init__(self, socket: str) -> None:
-        self._redis = redis.asyncio.Redis(
-            unix_socket_path=socket, decode_responses=True, max_connections=20_000
-        )
+    @found.get("/")
+    @found.post("/widget/v1/token")
+    async def token() -> dict[str, str]:
+        return {"token": "free"}
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """A token for everybody, and the WebSocket."""
-        if scope["type"] == "http":
-            headers = [(b"content-type", b"application/json")]
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await send({"type": "http.response.body", "body": b'{"token":"free"}'})
-        elif scope["type"] == "websocket":
-            await self._serve(receive, send)
-
-    async def _serve(self, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "websocket.accept", "subprotocol": "rtai.v1"})
-        user, inbox = uuid4().hex, self._redis.pubsub()
+    @found.websocket("/ws/v1/")
+    async def chat(socket: WebSocket) -> None:
+        await socket.accept("rtai.v1")
+        user, inbox = uuid4().hex, client.pubsub()
         await inbox.subscribe(user)
-        forwarding = asyncio.create_task(_forward(inbox, send))
+        forwarding = asyncio.create_task(_forward(inbox, socket))
         try:
-            while (message := await receive())["type"] != "websocket.disconnect":
-                await self._take(json.loads(message["text"]), user, inbox, send)
+            while True:
+                await _take(json.loads(await socket.receive_text()), user, client, inbox, socket)
+        except WebSocketDisconnect:
+            pass
         finally:
             forwarding.cancel()
             await inbox.aclose()  # type: ignore[no-untyped-call]
 
-    async def _take(self, frame: dict[str, Any], user: str, inbox: Any, send: Send) -> None:
-        if frame["type"] == "subscribe":
-            await inbox.subscribe(STREAM)
-            offset = int(await self._redis.get(OFFSET) or 0)
-            answer = {"type": "subscribed", "epoch": "e", "offset": offset, "recovered": False}
-        else:
-            id = uuid4().hex
-            job = {"id": id, "user": user, "ref": frame["ref"], "text": frame["text"]}
-            await self._redis.rpush(JOBS, json.dumps(job))
-            answer = {"type": "accepted", "ref": frame["ref"], "id": id}
-        await send({"type": "websocket.send", "text": _dumps(answer)})
+    return found
+
+
+async def _take(
+    frame: dict[str, Any], user: str, client: redis.asyncio.Redis, inbox: Any, socket: WebSocket
+) -> None:
+    if frame["type"] == "subscribe":
+        await inbox.subscribe(STREAM)
+        offset = int(await client.get(OFFSET) or 0)
+        answer = {"type": "subscribed", "epoch": "e", "offset": offset, "recovered": False}
+    else:
+        id = uuid4().hex
+        job = {"id": id, "user": user, "ref": frame["ref"], "text": frame["text"]}
+        await client.rpush(JOBS, json.dumps(job))
+        answer = {"type": "accepted", "ref": frame["ref"], "id": id}
+    await socket.send_text(_dumps(answer))
 
 
 def _dumps(frame: Mapping[str, Any]) -> str:
@@ -80,10 +81,10 @@ def _dumps(frame: Mapping[str, Any]) -> str:
     return json.dumps(frame, separators=(",", ":"))
 
 
-async def _forward(inbox: Any, send: Send) -> None:
+async def _forward(inbox: Any, socket: WebSocket) -> None:
     async for message in inbox.listen():
         if message["type"] == "message":
-            await send({"type": "websocket.send", "text": message["data"]})
+            await socket.send_text(message["data"])
 
 
 def publish(client: "redis.Redis", id: str, text: str) -> None:
@@ -123,11 +124,6 @@ def work(socket: str) -> None:
         client.publish(job["user"], _dumps(verdict))
         if action == "allow":
             publish(client, job["id"], job["text"])
-
-
-def app() -> App:
-    """The application, for uvicorn's worker processes."""
-    return App(os.environ[SOCKET])
 
 
 def serve(socket: str, port: int, settings: Settings) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -20,6 +22,10 @@ MEASURE = "idle connection"
 
 def line(*rows: report.Row) -> str:
     return report.summary(rows).splitlines()[2]
+
+
+def lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def test_both_servers_and_the_peers_stand_in_one_line() -> None:
@@ -84,7 +90,7 @@ def test_nothing_is_left_of_a_part_whose_parent_was_killed() -> None:
         subprocess.run([sys.executable, "-c", orphan], env=environ, check=True)
         (left,) = bystanders.living(environ[bystanders.MARK])
         assert left.name() == "sleep"
-    assert not psutil.pid_exists(left.pid) or left.status() == psutil.STATUS_ZOMBIE
+    assert not lives(left.pid)
 
 
 def test_nothing_is_left_below_a_part_even_without_its_mark() -> None:
@@ -103,6 +109,40 @@ def test_nothing_is_left_below_a_part_even_without_its_mark() -> None:
             )
             running.kill()
             child.kill()
+
+
+def test_a_part_that_takes_too_long_leaves_nothing_behind(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    parent = (
+        "import pathlib, subprocess, time\n"
+        "child = subprocess.Popen(['/bin/sleep', '600'], env={}, start_new_session=True)\n"
+        f"pathlib.Path({str(told)!r}).write_text(str(child.pid))\n"
+        "time.sleep(600)"
+    )
+
+    problem = bench._run([sys.executable, "-c", parent], tmp_path, 3)
+
+    assert problem == "stopped after 3 s"
+    assert not lives(int(told.read_text()))
+
+
+def test_a_run_that_is_broken_off_keeps_the_results_of_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken_off(_: bool) -> Iterator[report.Row]:
+        yield report.Row(MEASURE, "24 KiB", on="daphne")
+        raise KeyboardInterrupt
+
+    (tmp_path / "table.md").write_text("before")
+    monkeypatch.setattr(bench, "measured", broken_off)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--results", str(tmp_path)])
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.main()
+
+    assert (tmp_path / "table.md").read_text() == "before"
+    assert "24 KiB" in capsys.readouterr().out
 
 
 def test_processes_without_the_mark_are_left_alone() -> None:
