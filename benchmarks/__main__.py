@@ -64,7 +64,7 @@ PARTS = (
     ),
     Part("storm", report.SERVERS, 75, "--clients 20 --missed 5"),
     Part("bad_clients", report.SERVERS, 100, "--clients 1"),
-    Part("first_token", report.SERVERS, 100, "--rounds 1 --most 8", arguments="--rounds 12"),
+    Part("first_token", report.SERVERS, 100, "--rounds 1 --most 8"),
     Part("soak", report.SERVERS, 140, "--minutes 0.05 --rate 10", arguments="--minutes 0.6"),
     Part("idle", ("daphne", "uvicorn", "socketio"), 150, "--connections 40 --settle 0.2"),
 )

@@ -4,13 +4,16 @@ Starts the product and a model server that takes exactly its time (`benchmarks.p
 asks the server directly and through the product by turns: 1, 8 and 32 at once. Then cancels answers
 in their middle and compares when the frame left with when the server saw its client hang up.
 
-    python -m benchmarks.first_token [--server daphne] [--rounds 20] [--most 32]
+Both ways are asked once before anything is measured, so that connections are open.
+
+    python -m benchmarks.first_token [--server daphne] [--rounds 40] [--most 32]
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -26,7 +29,13 @@ from benchmarks.products import started, tokens
 from tests.product import ROOT, Product, free_port, until
 
 CROWDS = (1, 8, 32)
+CANCELLED = 12
 QUESTION = [{"role": "user", "content": "How are you today?"}]
+SHORT = 5
+"""Tokens of an answer that is read to its end."""
+FEWEST = 5
+"""Rounds of a crowd, however large it is."""
+ENDS = ("stop", "length", "cancelled", "blocked", "interrupted")
 ADDED_MS, CANCEL_MS = 30, 250
 GONE_S = 2.0
 SET_UP = """
@@ -72,7 +81,7 @@ def set_up(product: Product, port: int) -> None:
 async def direct(client: httpx.AsyncClient) -> float:
     """Seconds to the first token, asked of the server itself."""
     began = time.monotonic()
-    body = {"model": "paced", "messages": QUESTION, "stream": True}
+    body = {"model": "paced", "messages": QUESTION, "stream": True, "max_tokens": SHORT}
     first = 0.0
     async with client.stream("POST", "/v1/chat/completions", json=body) as response:
         async for line in response.aiter_lines():
@@ -92,7 +101,8 @@ class Door:
     async def ask(self, cancel: bool = False) -> float:
         """Seconds to the first token, the answer read to its end; or when `cancel` was sent."""
         began, found = time.monotonic(), 0.0
-        await self._say(type="generate", ref=token_hex(8), messages=QUESTION)
+        length = {} if cancel else {"max_tokens": SHORT}
+        await self._say(type="generate", ref=token_hex(8), messages=QUESTION, **length)
         while True:
             at, frame = await self._heard.get()
             if frame["type"] == "token" and not found:
@@ -133,9 +143,10 @@ async def compare(product: Product, port: int, rounds: int, most: int) -> list[r
         rows = []
         for crowd in filter(lambda crowd: crowd <= most, CROWDS):
             async with _doors(product, crowd) as doors:
-                rows += await _crowd(client, doors, min(rounds, max(3, rounds // crowd)))
+                rows += await _crowd(client, doors, min(rounds, max(FEWEST, rounds // crowd)))
         async with _doors(product, 1) as doors:
-            return [*rows, await _cancelling(client, doors[0], rounds)]
+            rows.append(await _cancelling(client, doors[0], min(rounds, CANCELLED)))
+        return [*rows, *_counted(product)]
 
 
 @contextlib.asynccontextmanager
@@ -164,6 +175,7 @@ def _socket(product: Product, token: str) -> connect:
 async def _crowd(client: httpx.AsyncClient, doors: list[Door], rounds: int) -> list[report.Row]:
     plain: list[float] = []
     ours: list[float] = []
+    await asyncio.gather(*(direct(client) for _ in doors))
     for _ in range(rounds):
         plain += await asyncio.gather(*(direct(client) for _ in doors))
         ours += await asyncio.gather(*(door.ask() for door in doors))
@@ -193,6 +205,24 @@ async def _cancelling(client: httpx.AsyncClient, door: Door, rounds: int) -> rep
     return report.Row(what, f"{worst:.0f} ms", goal, worst <= CANCEL_MS)
 
 
+def _counted(product: Product) -> list[report.Row]:
+    """What the product's own metrics say of all these answers."""
+    text = httpx.get(f"{product.url}/metrics").text
+    ends = [f"{end} {_sum(text, 'rtai_generations_total', end):.0f}" for end in ENDS]
+    wait = "rtai_generation_queue_wait_seconds"
+    mean = 1000 * _sum(text, f"{wait}_sum") / max(1.0, _sum(text, f"{wait}_count"))
+    return [
+        report.Row("answers by their end", ", ".join(ends)),
+        report.Row("an answer waits for its worker, mean", f"{mean:.1f} ms"),
+    ]
+
+
+def _sum(text: str, name: str, label: str = "") -> float:
+    """Of all lines of a metric that have this label."""
+    lines = [line for line in text.splitlines() if re.match(rf"{name}[{{ ]", line)]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if f'"{label}"' in line or not label)
+
+
 async def _gone(client: httpx.AsyncClient) -> list[float]:
     """When clients hung up on the model server."""
     found: list[float] = (await client.get("/gone")).json()
@@ -208,4 +238,4 @@ def main(asked: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(report.arguments(__doc__, rounds=20, most=max(CROWDS)))
+    main(report.arguments(__doc__, rounds=40, most=max(CROWDS)))

@@ -26,8 +26,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 await _tell(writer)
                 continue
             fields = [line.split(b":", 1) for line in head.lower().split(b"\r\n") if b":" in line]
-            await reader.readexactly(int(dict(fields)[b"content-length"]))
-            await _answer(reader, writer)
+            asked = json.loads(await reader.readexactly(int(dict(fields)[b"content-length"])))
+            await _answer(reader, writer, min(TOKENS, asked.get("max_tokens") or TOKENS))
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()
 
@@ -38,11 +38,11 @@ async def _tell(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, tokens: int) -> None:
     """Writes an answer while watching whether somebody still reads it."""
     writer.write(HEAD)
     watching = asyncio.ensure_future(reader.read(1))
-    for number in range(TOKENS):
+    for number in range(tokens):
         done, _ = await asyncio.wait([watching], timeout=NEXT_S if number else FIRST_S)
         if done:
             gone.append(time.monotonic())
