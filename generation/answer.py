@@ -167,8 +167,7 @@ class Answer:
         grown = self._text + text
         due = whole or self._tokens >= JUDGE_TOKENS or not SENTENCE_ENDS.isdisjoint(text)
         if grown and due:
-            start = 0 if whole else max(0, self._judged - CONTEXT)
-            verdict = self._ports.judge.answer(self._generation, grown, grown[start:])
+            verdict = self._judge_all(grown) if whole else self._judge_new(grown)
             if whole or not verdict.action.publishes:
                 self._verdict = verdict
             if not verdict.action.publishes:
@@ -235,15 +234,20 @@ class Answer:
             return self._verdict
         if ending.reason is FinishReason.INTERRUPTED and self._told <= self._judged:
             return None
-        return self._judge_all() if self._text else None
+        return self._judge_all(self._text) if self._text else None
 
     def _note(self, verdict: Verdict) -> None:
         """Writes down what was stopped, where no message tells of it."""
         self._still_ours()
         patiently(lambda: self._ports.note(verdict))
 
-    def _judge_all(self) -> Verdict:
-        return self._ports.judge.answer(self._generation, self._text, self._text)
+    def _judge_all(self, text: str) -> Verdict:
+        return self._ports.judge.answer(self._generation, text)
+
+    def _judge_new(self, text: str) -> Verdict:
+        """The verdict on what was not judged yet, with some of what stands before it."""
+        start = max(0, self._judged - CONTEXT)
+        return self._ports.judge.growing(self._generation, text, text[start:])
 
     def _still_ours(self) -> None:
         id = self._generation.id

@@ -3,17 +3,26 @@ texts one by one."""
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from inference.batching import MAX_TOKENS, work
 from inference.types import Scores
-from policy.judging import Scorer
+
+
+class Scorer(Protocol):
+    """What scores; see `inference.scoring`."""
+
+    def score(
+        self, texts: Sequence[str], plugins: Collection[str] | None = None
+    ) -> list[Scores]: ...
 
 
 @dataclass(slots=True)
 class _Asked:
     texts: Sequence[str]
+    plugins: Collection[str] | None
     scores: list[Scores] = field(default_factory=list)
     error: Exception | None = None
 
@@ -28,6 +37,7 @@ _Waiting = tuple[_Asked, str]
 class JoinedScorer:
     """A scorer for many threads: one of them scores for those that wait, the oldest texts first.
 
+    What is scored together is scored by the same plugins.
     A call is small, unless a single text is large, so that whoever watches the calls can tell
     one that hangs from many that wait.
     """
@@ -38,9 +48,9 @@ class JoinedScorer:
         self._changed = threading.Condition()
         self._scoring = False
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
-        """One Scores per text, in order; raises what the scorer raises."""
-        mine = _Asked(texts)
+    def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
+        """One Scores per text, in order, by these plugins or all; raises what the scorer raises."""
+        mine = _Asked(texts, plugins)
         with self._changed:
             self._waiting.extend((mine, text) for text in texts)
         while batch := self._turn(mine):
@@ -62,8 +72,9 @@ class JoinedScorer:
         found: list[_Waiting] = []
         left = MAX_TOKENS
         while self._waiting:
-            left -= work(self._waiting[0][1])
-            if found and left < 0:
+            asked, text = self._waiting[0]
+            left -= work(text)
+            if found and (left < 0 or asked.plugins != found[0][0].plugins):
                 break
             found.append(self._waiting.popleft())
         return found
@@ -72,7 +83,7 @@ class JoinedScorer:
         scores: Sequence[Scores] = ()
         failed: Exception = RuntimeError("Nothing was scored.")
         try:
-            scores = self._scorer.score([text for _, text in batch])
+            scores = self._scorer.score([text for _, text in batch], batch[0][0].plugins)
         except Exception as error:  # Whoever asked has to know.
             failed = error
         finally:

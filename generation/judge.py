@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from generation.generations import Generation
+from generation.joined_scoring import Scorer
 from inference.types import Scores
-from policy.judging import NO_SCORES, Clock, PolicyBook, Scorer
+from policy.judging import NO_SCORES, Clock, PolicyBook
 from policy.messages import Message, Verdict
 from policy.policy import Decision, decide, fail, filtered
 
@@ -14,7 +15,11 @@ logger = logging.getLogger(__name__)
 
 
 class Judge:
-    """Every text is judged by itself; where no scores come, the policy's fail mode decides."""
+    """Every text is judged by itself; where no scores come, the policy's fail mode decides.
+
+    What is not kept whole, a question or an answer that grows, is scored only by the plugins that
+    the policy's rules look at: the model waits for the one, and readers for the other.
+    """
 
     def __init__(self, scorer: Scorer, policies: Callable[[], PolicyBook], clock: Clock) -> None:
         self._scorer = scorer
@@ -24,28 +29,33 @@ class Judge:
     def prompt(self, generation: Generation) -> Verdict | None:
         """The verdict that keeps one of the client's turns from the model, if there is one."""
         asked = generation.turns[len(generation.turns) - generation.judged :]
-        verdicts = self._verdicts(
-            generation, [(_question(generation, turn.content), turn.content) for turn in asked]
-        )
+        said = [(_question(generation, turn.content), turn.content) for turn in asked]
+        verdicts = self._verdicts(generation, said, whole=False)
         return next((each for each in verdicts if not each.action.publishes), None)
 
-    def answer(self, generation: Generation, text: str, judged: str) -> Verdict:
+    def growing(self, generation: Generation, text: str, judged: str) -> Verdict:
         """The verdict on an answer's `text` so far, of which `judged` is looked at."""
         message = _message(generation, text, self._clock())
-        [verdict] = self._verdicts(generation, [(message, judged)])
+        [verdict] = self._verdicts(generation, [(message, judged)], whole=False)
+        return verdict
+
+    def answer(self, generation: Generation, text: str) -> Verdict:
+        """The verdict on a whole answer, by which it is remembered."""
+        message = _message(generation, text, self._clock())
+        [verdict] = self._verdicts(generation, [(message, text)], whole=True)
         return verdict
 
     def filtered(self, generation: Generation, text: str) -> Verdict:
         """The verdict on an answer that the model's own filter stopped: it never publishes."""
-        verdict = self.answer(generation, text, text)
+        verdict = self.answer(generation, text)
         return replace(verdict, decision=filtered(verdict.decision))
 
     def _verdicts(
-        self, generation: Generation, said: Sequence[tuple[Message, str]]
+        self, generation: Generation, said: Sequence[tuple[Message, str]], *, whole: bool
     ) -> list[Verdict]:
         """One for each message, of which the text beside it is looked at."""
         started = self._clock()
-        judged = self._judge(generation, [text for _, text in said])
+        judged = self._judge(generation, [text for _, text in said], whole)
         ended = self._clock()
         timing = {"model": ended - started, "total": ended - started}
         return [
@@ -53,10 +63,12 @@ class Judge:
             for (message, _), (scores, decision) in zip(said, judged, strict=True)
         ]
 
-    def _judge(self, generation: Generation, texts: Sequence[str]) -> list[tuple[Scores, Decision]]:
+    def _judge(
+        self, generation: Generation, texts: Sequence[str], whole: bool
+    ) -> list[tuple[Scores, Decision]]:
         policy = self._policies().for_stream(generation.site, generation.stream or "")
         try:
-            scored = self._scorer.score(texts)
+            scored = self._scorer.score(texts, None if whole else policy.plugins)
         except Exception:  # Whatever it is, an unjudged text may not pass in silence.
             logger.exception("%d texts got no scores", len(texts))
             return [(NO_SCORES, fail(policy)) for _ in texts]

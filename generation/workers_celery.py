@@ -4,7 +4,7 @@ All of it is one for each process.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import redis
@@ -130,9 +130,9 @@ class _Watched:
     """Judges one batch at a time, seen to be busy: who hangs there is killed like a judging worker,
     for every answer of the process would wait for it."""
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
+    def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
         with heartbeat().busy():
-            return workers_celery.scorer().score(texts)
+            return workers_celery.scorer().score(texts, plugins)
 
 
 def _count_failure(sink: str) -> None:

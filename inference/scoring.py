@@ -61,11 +61,12 @@ class Scorer:
         self._watcher = watcher
         self._clock = clock
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
-        """One Scores per text, in order. Never raises for what a plugin does."""
+    def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
+        """One Scores per text, in order, by these plugins or all. Never raises for what a plugin
+        does."""
         if not texts:
             return []
-        lineup = self._lineup()
+        lineup = self._lineup() if plugins is None else _chosen(self._lineup(), plugins)
         failures = dict(lineup.missing)
         rows: dict[str, list[Labels]] = {}
         for loaded in lineup.loaded:
@@ -91,10 +92,8 @@ class Scorer:
 
     def only(self, plugins: Collection[str]) -> "Scorer":
         """Scores with these plugins at the versions of this moment, and tells no watcher."""
-        lineup = self._lineup()
-        chosen = tuple(each for each in lineup.loaded if each.plugin.name in plugins)
-        missing = {name: why for name, why in lineup.missing.items() if name in plugins}
-        return Scorer(lambda: Lineup(chosen, missing))
+        chosen = _chosen(self._lineup(), plugins)
+        return Scorer(lambda: chosen)
 
     def _rows(self, plugin: Plugin, texts: Sequence[str]) -> list[Labels]:
         started = self._clock()
@@ -106,6 +105,11 @@ class Scorer:
     def _tell_failed(self, failures: Mapping[str, str]) -> None:
         for name in failures if self._watcher else ():
             self._watcher.failed(name)  # type: ignore[union-attr]
+
+
+def _chosen(lineup: Lineup, plugins: Collection[str]) -> Lineup:
+    loaded = tuple(each for each in lineup.loaded if each.plugin.name in plugins)
+    return Lineup(loaded, {name: why for name, why in lineup.missing.items() if name in plugins})
 
 
 def check_rows(plugin: Plugin, rows: Sequence[Labels], expected: int) -> list[Labels]:

@@ -66,6 +66,11 @@ class Policy:
     rules: tuple[Rule, ...]
     fail_mode: Action = Action.HOLD
 
+    @property
+    def plugins(self) -> frozenset[str]:
+        """Whose scores its rules look at."""
+        return frozenset(rule.plugin for rule in self.rules)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -1,7 +1,7 @@
 """A generator that follows a script, a scorer that knows one bad word, and a worker of both."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import redis
@@ -76,11 +76,14 @@ class Ears:
     """A scorer that knows one bad word, and remembers what it judged."""
 
     judged: list[str] = field(default_factory=list)
+    plugins: list[Collection[str] | None] = field(default_factory=list)
+    """By whom, call by call; None is all."""
     error: Exception | None = None
     missing: bool = False
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
+    def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
         self.judged += texts
+        self.plugins.append(plugins)
         if self.error:
             raise self.error
         if self.missing:

@@ -1,7 +1,7 @@
 """Texts of several threads are scored together, and each gets its own scores."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -19,7 +19,7 @@ class Slow:
         self.go_on = threading.Event()
         self.error: Exception | None = None
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
+    def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
         self.batches.append(list(texts))
         assert self.go_on.wait(10)
         if self.error:
@@ -34,7 +34,7 @@ class Gated:
         self.gates = {text: threading.Event() for text in texts}
         self.calls: list[Sequence[str]] = []
 
-    def score(self, texts: Sequence[str]) -> list[Scores]:
+    def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
         self.calls.append(list(texts))
         if gate := self.gates.get(texts[0]):
             assert gate.wait(10)
@@ -109,6 +109,33 @@ def test_many_long_texts_are_as_many_calls_so_that_none_takes_long() -> None:
         assert [each.models["text"] for each in found[place]] == mine
 
 
+def test_what_is_scored_together_is_scored_by_the_same_plugins() -> None:
+    asked: list[tuple[list[str], Collection[str] | None]] = []
+
+    class Noting(Slow):
+        def score(
+            self, texts: Sequence[str], plugins: Collection[str] | None = None
+        ) -> list[Scores]:
+            asked.append((list(texts), plugins))
+            return super().score(texts)
+
+    noting, some = Noting(), frozenset({"moderation"})
+    joined = JoinedScorer(noting)
+    wanted: list[tuple[str, Collection[str] | None]]
+    wanted = [("first", None), ("a", some), ("b", some), ("whole", None), ("c", some)]
+    threads = [threading.Thread(target=joined.score, args=([text], by)) for text, by in wanted]
+    threads[0].start()
+    until(lambda: noting.batches)
+    for count, thread in enumerate(threads[1:], start=1):
+        thread.start()
+        wait_for(joined, count)
+    noting.go_on.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert asked == [(["first"], None), (["a", "b"], some), (["whole"], None), (["c"], some)]
+
+
 def test_who_has_all_scores_does_not_wait_for_what_others_asked_later() -> None:
     gated = Gated("first", long := "l" * 50_000)
     joined = JoinedScorer(gated)
@@ -148,7 +175,9 @@ def test_after_an_error_the_rest_of_what_was_asked_is_left_out() -> None:
 
 def test_too_few_scores_are_an_error() -> None:
     class Lazy:
-        def score(self, texts: Sequence[str]) -> list[Scores]:
+        def score(
+            self, texts: Sequence[str], plugins: Collection[str] | None = None
+        ) -> list[Scores]:
             return [Scores({}, {})]
 
     with pytest.raises(RuntimeError, match="Nothing was scored"):

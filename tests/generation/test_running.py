@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -485,7 +485,9 @@ async def test_one_cancelled_or_lost_while_its_question_is_judged_never_reaches_
     ear.listen(keys.group(generation.id))
     score = worker.ears.score
 
-    def stop_it_meanwhile(texts: Sequence[str]) -> list[Scores]:
+    def stop_it_meanwhile(
+        texts: Sequence[str], plugins: Collection[str] | None = None
+    ) -> list[Scores]:
         change = ("cancelled", "1") if ours else ("worker", "another")
         valkey.hset(keys.generation(generation.id), *change)
         return score(texts)
@@ -600,6 +602,23 @@ async def test_an_interrupted_answer_whose_unjudged_part_is_bad_is_blocked(
     assert found.detail == "The answer was stopped by: threats."
     assert [each["type"] for each in history(valkey)] == (["removed"] if stream else [])
     assert valkey.xlen(policy_keys.OUTBOX) == 1
+
+
+async def test_only_what_is_kept_is_scored_by_plugins_that_no_rule_asks(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "One.", hold, " Two")
+    generation = await ask(generations)
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "One.")
+    hold.set()
+    thread.join(10)
+
+    rules = worker.book.policy.plugins
+    assert rules == {"moderation"}
+    assert worker.ears.judged == ["Who are you?", "One.", "One. Two"]
+    assert worker.ears.plugins == [rules, rules, None]
 
 
 async def test_an_interrupted_answer_is_judged_again_only_where_some_of_it_was_not(

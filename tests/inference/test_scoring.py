@@ -72,6 +72,19 @@ def test_some_plugins_alone_score_as_they_do_in_company() -> None:
     assert watcher.seen == []
 
 
+def test_a_call_may_name_its_plugins_and_is_watched() -> None:
+    watcher = Watcher()
+    whole = scorer(Steady(), bad(raises), watcher=watcher, missing={"gone": "no version"})
+
+    (scores,) = whole.score(["x" * 10], {"steady", "gone"})
+
+    assert (scores.by_plugin, scores.failures) == (
+        {"steady": {"length": 0.1}},
+        {"gone": "no version"},
+    )
+    assert watcher.seen == ["steady scored", "gone failed"]
+
+
 def test_every_text_gets_the_scores_of_every_plugin_in_order() -> None:
     scores = scorer(Steady()).score(["x" * 10, "x" * 20])
 
