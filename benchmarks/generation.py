@@ -9,6 +9,7 @@ each figure is the median of its rounds; the processor time counts what other pr
 
 import functools
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +20,14 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import report
+from generation.leases import LOOK_S
 from inference import versions
 from inference.chat_onnx import ChatTokenizer
 from inference.decoder_format import DecoderFormat
 from inference.decoding import Request
 from inference.decoding_onnx import OnnxDecoder
 from inference.decoding_thread import Scheduler
-from inference.generator import Cancellation, Piece, Role, Sampling, Turn
+from inference.generator import Cancellation, Ended, Piece, Role, Sampling, Turn
 from inference.growing_text import GrowingText
 from inference.sampling_numpy import Chooser
 from inference.versions import TOKENIZER, Manifest
@@ -34,6 +36,7 @@ from training.decoder_graph import Shape
 
 SIZES = (1, 8, 32)
 GAIN = 2.5
+CANCEL_MS = 250
 RANDOM = Shape(layers=8, width=384, heads=6, kv_heads=2, wide=1536, vocab=936, context=512)
 MODELS = Path(__file__).resolve().parent.parent / "plugins" / "models"
 QUESTIONS = (
@@ -69,16 +72,42 @@ class Writers:
 
     def answer(self, number: int) -> tuple[float, list[float]]:
         """Time to the first token, and between each two."""
+        times = [time.perf_counter()]
+        pieces = self._pieces(number, Cancellation())
+        times += [time.perf_counter() for piece in pieces if isinstance(piece, Piece)]
+        gaps = [after - before for before, after in pairwise(times[1:])]
+        return times[1] - times[0], gaps
+
+    def leaving(self, size: int) -> list[float]:
+        """From each cancellation until that answer has left, while the others go on."""
+        cancellations = [Cancellation() for _ in range(size)]
+        begun = threading.Barrier(size + 1)
+
+        def write(number: int) -> float:
+            pieces = self._pieces(number, cancellations[number])
+            next(pieces)
+            begun.wait()
+            for _ in pieces:
+                pass
+            return time.perf_counter()
+
+        with ThreadPoolExecutor(size) as pool:
+            writing = [pool.submit(write, number) for number in range(size)]
+            begun.wait()
+            found = []
+            for cancellation, one in zip(cancellations, writing, strict=True):
+                asked = time.perf_counter()
+                cancellation.cancel()
+                found.append(one.result() - asked)
+        return found
+
+    def _pieces(self, number: int, cancellation: Cancellation) -> Iterator[Piece | Ended]:
         question = QUESTIONS[number % len(QUESTIONS)]
         tokens = self._chat.encode((Turn(Role.USER, question),))
         sampling = Sampling(self.tokens, temperature=0.8, top_p=0.95, seed=number)
         text = GrowingText(self._chat.table, ())
-        request = Request(tokens, Chooser(sampling), text, (), self.tokens, Cancellation())
-        times = [time.perf_counter()]
-        pieces = self._scheduler.write(request)
-        times += [time.perf_counter() for piece in pieces if isinstance(piece, Piece)]
-        gaps = [after - before for before, after in pairwise(times[1:])]
-        return times[1] - times[0], gaps
+        request = Request(tokens, Chooser(sampling), text, (), self.tokens, cancellation)
+        return self._scheduler.write(request)
 
     def round(self, size: int, answers: int) -> Round:
         """So many answers, `size` of them at once."""
@@ -147,6 +176,15 @@ def rows_of(writers: Writers, threads: int, found: dict[int, list[Round]]) -> li
     return rows
 
 
+def left(writers: Writers, rounds: int) -> Iterator[report.Row]:
+    """How soon a cancelled answer leaves, with the time until its worker hears of it."""
+    for size in SIZES:
+        took = [each for _ in range(max(1, rounds)) for each in writers.leaving(size)]
+        worst = report.quantile(took, 0.95) + 1000 * LOOK_S
+        what = f"engine, {size} at once: cancel → the answer has left, p95, hearing of it included"
+        yield report.Row(what, f"{worst:.0f} ms", f"≤ {CANCEL_MS} ms", worst <= CANCEL_MS)
+
+
 def _quantiles(values: list[float]) -> str:
     return f"{report.quantile(values, 0.5):.1f} ms, {report.quantile(values, 0.95):.1f} ms"
 
@@ -156,7 +194,8 @@ def main() -> None:
     asked = report.arguments(__doc__, (), threads=1, tokens=100, rounds=5)
     with model() as folder:
         writers = Writers(folder, asked.threads, asked.tokens)
-        report.finish(rows_of(writers, asked.threads, measured(writers, asked.rounds)), asked)
+        rows = rows_of(writers, asked.threads, measured(writers, asked.rounds))
+        report.finish([*rows, *left(writers, asked.rounds)], asked)
 
 
 if __name__ == "__main__":
