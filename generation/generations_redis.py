@@ -72,6 +72,14 @@ class RedisGenerations:
         snapshots = [_snapshot(each) for each in found]
         return sorted(snapshots, key=lambda each: each.generation.id)
 
+    async def named(self, site: str, user: str, ref: str) -> str | None:
+        """See `generation.store.Generations`."""
+        try:
+            found = await connection_redis.async_client(self._url).get(keys.ref(site, user, ref))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+        return cast(str | None, found)
+
     async def cancel(self, id: str) -> bool:
         """See `generation.store.Generations`."""
         found = await self._run(scripts_redis.CANCEL, [], [id])

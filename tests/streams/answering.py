@@ -60,6 +60,10 @@ class FakeGenerations:
             and (each.generation.site, each.generation.stream) == (site, stream)
         ]
 
+    async def named(self, site: str, user: str, ref: str) -> str | None:
+        self._check()
+        return self.refs.get((site, user, ref))
+
     async def cancel(self, id: str) -> bool:
         self._check()
         self.cancelled.append(id)

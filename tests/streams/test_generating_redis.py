@@ -20,6 +20,7 @@ from streams.hub_channels import ChannelBus
 from tests.generation.answers import Book
 from tests.generation.scripted import Worker
 from tests.streams.answering import Assistance
+from tests.streams.fakes import turns
 from tests.streams.test_generating import QUESTION, kinds, said
 from tests.streams.test_sessions import Case, Visitor
 
@@ -148,6 +149,40 @@ async def test_any_gateway_cancels_what_another_one_asked(
     worker.finish(answer, FinishReason.CANCELLED, Usage())
     for each in (ann, again):
         assert (await until(each, is_over))[-1]["finish_reason"] == "cancelled"
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["the same gateway", "another one"])
+@pytest.mark.parametrize("taken", [False, True])
+async def test_who_lost_its_connection_before_the_start_cancels_by_the_ref(
+    gateways: list[Gateway], worker: RedisWork, place: int, taken: bool
+) -> None:
+    ann = gateways[0].visitor(user="ann")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+    await ann.session.close()
+    await turns()  # Nobody follows it now.
+    (id,) = gateways[0].assistance.dispatched
+    answer = worker.claim(id) if taken else None
+    back = gateways[place].visitor(user="ann")
+
+    got = await back.ask(type="cancel", ref="r")
+
+    if answer is None:
+        assert worker.claim(id) is None
+    else:
+        assert worker.stopped([id]) == {id: True}
+        worker.finish(answer, FinishReason.CANCELLED, Usage())
+    (done,) = await until(back, is_over, got)
+    assert (done["id"], done["ref"], done["finish_reason"]) == (id, "r", "cancelled")
+
+
+async def test_a_ref_names_nothing_of_another_user(
+    gateways: list[Gateway], worker: RedisWork
+) -> None:
+    ann, bob = gateways[0].visitor(user="ann"), gateways[1].visitor(user="bob")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+
+    assert await bob.error(type="cancel", ref="r") == "not_found"
+    assert worker.claim(gateways[0].assistance.dispatched[-1]) is not None
 
 
 async def test_what_was_cancelled_before_a_worker_took_it_ends_at_once(
