@@ -89,8 +89,9 @@ class RedisGenerations:
 
     async def sweep(self) -> Sequence[str]:
         """See `generation.store.Generations`."""
-        ended, again = await self._run(scripts_redis.SWEEP, [], [])
-        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(ended)
+        interrupted, cancelled, again = await self._run(scripts_redis.SWEEP, [], [])
+        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(interrupted)
+        metrics.GENERATIONS.labels(reason=FinishReason.CANCELLED.value).inc(cancelled)
         return cast(list[str], again)
 
     def _arguments(self, generation: Generation, requester: Requester) -> dict[str, Any]:
