@@ -17,7 +17,7 @@ from generation.assistants_db import assistants
 from generation.generations import FinishReason, Usage
 from inference import metrics_prometheus as metrics
 from inference.errors import NotFound, Overloaded, RtaiError, Unauthorized
-from streams import answers, doors, lifespan
+from streams import answers, doors, lifespan, replies
 from streams.clients import Client, service
 from streams.generate_frames import Cancel, Generate
 from streams.outbox import Outbox
@@ -164,14 +164,16 @@ class Asking:
         try:
             await self._gateway.generating.serve(self, Generate(self._wanted.asked))
             while not (gone.done() or self._over.is_set()):
-                await asyncio.wait({gone, over}, timeout=PING_S, return_when="FIRST_COMPLETED")
-                if self._call.started and not self._over.is_set():
-                    await self._call.write(completions.WAITING)
-            if not self._over.is_set():
+                done, _ = await asyncio.wait(
+                    {gone, over}, timeout=PING_S, return_when="FIRST_COMPLETED"
+                )
+                if not done:
+                    self.outbox.put_droppable(replies.PING, "ping")
+            if self._last is None:
                 await self._cancel()
             await self.outbox.drained()
-            if self._last is not None and not gone.done():
-                await self._end(self._last)
+            if not gone.done():
+                await (self._break_off() if self._last is None else self._end(self._last))
         finally:
             gone.cancel()
             over.cancel()
@@ -202,6 +204,8 @@ class Asking:
             await self._call.write(self._completion.piece(frame["text"]))
         elif kind == "token":
             self._text += frame["text"]
+        elif kind == "ping" and self._call.started:
+            await self._call.write(completions.WAITING)
         elif kind in ("done", "error") and not self._over.is_set():
             self._last = frame
             self._over.set()
@@ -223,6 +227,13 @@ class Asking:
         model = self._wanted.asked.model or ""
         await self._take({"type": "start", "id": frame["id"], "model": model})
         await self._end({**frame, "finish_reason": reason.value})
+
+    async def _break_off(self) -> None:
+        """Ends an answer that could not be written on."""
+        try:
+            await self._call.fail(answers.error("", INTERRUPTED))
+        except OSError as error:
+            logger.info("A program was gone before the end of its answer: %r", error)
 
     async def _why(self, frame: Mapping[str, Any]) -> RtaiError:
         """The error that interrupted the answer."""

@@ -103,7 +103,8 @@ class Composer:
 
     def _remembered(self, asked: Asked, who: Requester) -> Sequence[Turn]:
         if asked.stream is not None:
-            return self._memory.of_stream(who.site, asked.stream, asked.turns[-1].content)
+            question = asked.turns[-1].content
+            return self._memory.of_stream(who.site, asked.stream, who.user, question)
         return [] if who.api_key else self._memory.of_user(who.site, who.user)
 
 

@@ -72,6 +72,14 @@ class RedisGenerations:
         snapshots = [_snapshot(each) for each in found]
         return sorted(snapshots, key=lambda each: each.generation.id)
 
+    async def named(self, site: str, user: str, ref: str) -> str | None:
+        """See `generation.store.Generations`."""
+        try:
+            found = await connection_redis.async_client(self._url).get(keys.ref(site, user, ref))
+        except (redis.RedisError, OSError) as error:
+            raise Overloaded(AWAY, retry_after_ms=1_000) from error
+        return cast(str | None, found)
+
     async def cancel(self, id: str) -> bool:
         """See `generation.store.Generations`."""
         found = await self._run(scripts_redis.CANCEL, [], [id])
@@ -81,8 +89,9 @@ class RedisGenerations:
 
     async def sweep(self) -> Sequence[str]:
         """See `generation.store.Generations`."""
-        ended, again = await self._run(scripts_redis.SWEEP, [], [])
-        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(ended)
+        interrupted, cancelled, again = await self._run(scripts_redis.SWEEP, [], [])
+        metrics.GENERATIONS.labels(reason=FinishReason.INTERRUPTED.value).inc(interrupted)
+        metrics.GENERATIONS.labels(reason=FinishReason.CANCELLED.value).inc(cancelled)
         return cast(list[str], again)
 
     def _arguments(self, generation: Generation, requester: Requester) -> dict[str, Any]:

@@ -24,9 +24,15 @@ logger = logging.getLogger(__name__)
 class Leases:
     """Renews the leases of all generations together, from a thread of its own."""
 
-    def __init__(self, work: Work, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        work: Work,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._work = work
         self._clock = clock
+        self._pause = pause
         self._held: dict[str, Stop] = {}
         self._lock = threading.Lock()
         self._any = threading.Event()
@@ -90,4 +96,4 @@ class Leases:
             with self._lock:
                 if not self._held:
                     self._any.clear()
-            time.sleep(LOOK_S)
+            self._pause(LOOK_S)

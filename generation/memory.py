@@ -20,8 +20,8 @@ LONGEST_TOKEN = 12
 class Memory(Protocol):
     """Where earlier turns are found, oldest first; raise Overloaded while it is away."""
 
-    def of_stream(self, site: str, stream: str, asked: str) -> Sequence[Turn]:
-        """What was last said in a stream, without the message just `asked`."""
+    def of_stream(self, site: str, stream: str, user: str, asked: str) -> Sequence[Turn]:
+        """What was last said in a stream, without the message with which `user` just `asked`."""
         ...
 
     def of_user(self, site: str, user: str) -> Sequence[Turn]:

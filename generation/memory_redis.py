@@ -35,15 +35,13 @@ class RedisMemory:
         self._client = client
         self._said_in = said_in
 
-    def of_stream(self, site: str, stream: str, asked: str) -> Sequence[Turn]:
+    def of_stream(self, site: str, stream: str, user: str, asked: str) -> Sequence[Turn]:
         """See `generation.memory.Memory`."""
         try:
-            said = list(self._said_in(site, stream, LATEST))
+            said = self._said_in(site, stream, LATEST)
         except (redis.RedisError, OSError) as error:
             raise Overloaded("The stream's memory is away for a moment.") from error
-        if said and said[-1].text == asked:
-            said.pop()
-        return turns_of(said)
+        return turns_of(_without(said, user, asked))
 
     def of_user(self, site: str, user: str) -> Sequence[Turn]:
         """See `generation.memory.Memory`."""
@@ -59,6 +57,14 @@ def turns_of(said: Sequence[Said]) -> list[Turn]:
     """A stream's messages as a conversation; where several people speak, their names go along."""
     people = {each.author.id for each in said if each.author.kind != "assistant"}
     return [_turn(each, named=len(people) > 1) for each in said]
+
+
+def _without(said: Sequence[Said], user: str, asked: str) -> Sequence[Said]:
+    """All but the question, behind which others may have spoken by now."""
+    for place in reversed(range(len(said))):
+        if said[place].author.id == user and said[place].text == asked:
+            return [*said[:place], *said[place + 1 :]]
+    return said
 
 
 def _turn(said: Said, *, named: bool) -> Turn:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from generation.generations import Generation
 from inference.errors import ModelUnavailable
@@ -15,6 +15,22 @@ WINDOW_S = 0.04
 """So long at most pieces are joined."""
 REFUSAL_S = 2.0
 """A model that says nothing for so long at first has begun to think: it refuses sooner."""
+
+
+Item: TypeAlias = Piece | Ended | Exception | None
+"""What a model's thread says; None is its end without a word."""
+
+
+class Inbox(Protocol):
+    """Where a model's thread puts what it says."""
+
+    def put(self, item: Item) -> None:
+        """Adds an item."""
+        ...
+
+    def get(self, *, timeout: float) -> Item:
+        """The oldest item; raises queue.Empty where none comes for so many seconds."""
+        ...
 
 
 class Watcher(Protocol):
@@ -46,13 +62,14 @@ class Pieces:
     any text where that takes long.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (time passes on the clock and in the inbox)
         self,
         generator: Generator,
         generation: Generation,
         cancellation: Cancellation,
         watcher: Watcher,
         clock: Callable[[], float] = time.monotonic,
+        inbox: Inbox | None = None,
     ) -> None:
         self._generator = generator
         self._prompt = Prompt(generation.turns, generation.sampling)
@@ -62,7 +79,7 @@ class Pieces:
         self._clock = clock
         self._thinks = False
         """Whether the model has begun, as far as one can tell."""
-        self._inbox: SimpleQueue[Piece | Ended | Exception | None] = SimpleQueue()
+        self._inbox: Inbox = SimpleQueue() if inbox is None else inbox
 
     def __iter__(self) -> Iterator[Gathered]:
         threading.Thread(target=self._pump, name="model", daemon=True).start()

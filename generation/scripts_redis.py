@@ -145,38 +145,37 @@ return worker and 1 or 2
 """
 
 SWEEP = f"""{HEAD}
-local ended, again = 0, {{}}
+local interrupted, cancelled, again = 0, 0, {{}}
+local function interrupt(id, code, detail)
+  finish(id, 'interrupted', 0, 0, code, detail)
+  interrupted = interrupted + 1
+end
 local function due(set)
   return redis.call('ZRANGEBYSCORE', set, '-inf', now_ms, 'LIMIT', 0, {SWEEP_MOST})
 end
 for _, id in ipairs(due(LEASES)) do
-  local status, cancelled = fields(id, 'status', 'cancelled')
+  local status, unwanted = fields(id, 'status', 'cancelled')
   if not status or status == 'done' then redis.call('ZREM', LEASES, id)
-  elseif cancelled then finish(id, 'cancelled', 0, 0, '', '')
-  else
-    finish(id, 'interrupted', 0, 0, 'model_unavailable', '{DIED}')
-    ended = ended + 1
-  end
+  elseif unwanted then
+    finish(id, 'cancelled', 0, 0, '', '')
+    cancelled = cancelled + 1
+  else interrupt(id, 'model_unavailable', '{DIED}') end
 end
 for _, id in ipairs(due(WAITING)) do
   if not fields(id, 'status') then redis.call('ZREM', WAITING, id)
-  else
-    finish(id, 'interrupted', 0, 0, 'deadline_exceeded', '{LATE}')
-    ended = ended + 1
-  end
+  else interrupt(id, 'deadline_exceeded', '{LATE}') end
 end
 local works = redis.call('EXISTS', WORKED) == 1
 for _, id in ipairs(redis.call('ZRANGE', WAITING, 0, {SWEEP_MOST - 1})) do
   local since, due = fields(id, 'since_ms', 'due_ms')
   if not works and now - (tonumber(since or '') or now) >= {UNTAKEN_MS} then
-    finish(id, 'interrupted', 0, 0, 'model_unavailable', '{UNTAKEN}')
-    ended = ended + 1
+    interrupt(id, 'model_unavailable', '{UNTAKEN}')
   elseif (tonumber(due or '') or 0) <= now then
     redis.call('HSET', key(id), 'due_ms', string.format('%d', now + {DISPATCH_MS}))
     again[#again + 1] = id
   end
 end
-return {{ended, again}}
+return {{interrupted, cancelled, again}}
 """
 
 HOLD = f"""{HEAD}

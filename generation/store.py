@@ -58,6 +58,10 @@ class Generations(Protocol):
         """What is under way in a stream, started and not done."""
         ...
 
+    async def named(self, site: str, user: str, ref: str) -> str | None:
+        """The id of what a user asked for under this `ref`; None 5 minutes after it was asked."""
+        ...
+
     async def cancel(self, id: str) -> bool:
         """Asks for a generation's end; False if it was done or unknown.
 

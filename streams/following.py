@@ -18,6 +18,7 @@ from generation.store import Generations
 from inference.errors import NotFound, Overloaded
 from streams import endings
 from streams.answers import Answer, Asker, about, failure
+from streams.clients import Client
 from streams.directory import Directory, StreamInfo
 from streams.hub import Bus, Hub
 
@@ -94,12 +95,12 @@ class Following:
             self._answers[generation.id] = answer
         return answer
 
-    def named(self, session: Asker, ref: str) -> str:
-        """The id of the session's user's generation with this `ref`; raises NotFound."""
+    def named(self, client: Client, ref: str) -> str | None:
+        """The id of the user's generation with this `ref`, if it is followed here."""
         for answer in self._answers.values():
-            if answer.ref == ref and answer.is_of(session.client):
+            if answer.ref == ref and answer.is_of(client):
                 return answer.id
-        raise NotFound("There is no such generation.")
+        return None
 
     async def find(self, id: str) -> tuple[Answer, Snapshot | None]:
         """A generation that is followed already, or as it is stored.

@@ -117,7 +117,7 @@ class Generating:
         await self.following.follow(session, answer, snapshot, frame.start, told=True)
 
     async def _cancel(self, session: Asker, frame: Cancel) -> None:
-        id = frame.id or self.following.named(session, frame.ref)
+        id = frame.id or await self._named(session.client, frame.ref)
         answer, snapshot = await self.following.find(id)
         if not _may_cancel(session.client, answer):
             raise NotFound("There is no such generation.")
@@ -126,6 +126,15 @@ class Generating:
         if not answer.is_over:
             async with self._gate:
                 await self._makers.generations.cancel(id)
+
+    async def _named(self, client: Client, ref: str) -> str:
+        """What the user asked for under this `ref`, here or at another gateway; raises NotFound."""
+        if (id := self.following.named(client, ref)) is None:
+            async with self._gate:
+                id = await self._makers.generations.named(client.site, client.user, ref)
+        if id is None:
+            raise NotFound("There is no such generation.")
+        return id
 
 
 def _who(client: Client) -> Requester:

@@ -72,7 +72,7 @@ class Remembered:
     stream: Sequence[Turn] = ()
     user: Sequence[Turn] = ()
 
-    def of_stream(self, site: str, stream: str, asked: str) -> Sequence[Turn]:
+    def of_stream(self, site: str, stream: str, user: str, asked: str) -> Sequence[Turn]:
         return self.stream
 
     def of_user(self, site: str, user: str) -> Sequence[Turn]:

@@ -1,7 +1,11 @@
 """A generator that follows a script, a scorer that knows one bad word, and a worker of both."""
 
 import threading
+<<<<<<< HEAD
 from collections.abc import Collection, Iterator, Sequence
+=======
+from collections.abc import Callable, Iterator, Sequence
+>>>>>>> gen1
 from dataclasses import dataclass, field
 
 import redis
@@ -11,6 +15,7 @@ from generation.generations import FinishReason, Usage
 from generation.judge import Judge
 from generation.leases import Leases
 from generation.running import Runner
+from generation.store import Work
 from generation.work_redis import RedisWork
 from inference.errors import ModelUnavailable
 from inference.generator import Cancellation, Ended, Finish, Generator, Piece, Prompt, Turn
@@ -140,8 +145,9 @@ class Worker:
         *script: Step,
         now_ms: int = 1_800_000_000_500,
         generator: Generator | None = None,
+        leases: Callable[[Work], Leases] = Leases,
     ) -> None:
-        """Another generator takes the script's place."""
+        """Another generator takes the script's place; `leases` make those of this worker."""
         self.generator = Scripted(*script)
         self._writes = generator or self.generator
         self.ears = Ears()
@@ -149,7 +155,7 @@ class Worker:
         self.notes = Notes()
         self.spoken: list[Verdict] = []
         self.work = RedisWork(valkey)
-        self.leases = Leases(self.work)
+        self.leases = leases(self.work)
         self._publisher = RedisPublisher(valkey, lambda site, stream: (100, 600))
         ports = Ports(
             work=self.work,

@@ -172,6 +172,17 @@ async def test_the_same_ref_is_the_same_generation(
     assert (await generations.admit(other, a_visitor(user=""))).fresh
 
 
+async def test_a_ref_names_its_own_users_generation_for_five_minutes(
+    generations: RedisGenerations, valkey: redis.Redis
+) -> None:
+    generation = await admitted(generations, ref="r1")
+
+    assert await generations.named("demo", "user-1", "r1") == generation.id
+    for other in (("demo", "user-1", "r2"), ("demo", "user-2", "r1"), ("shop", "user-1", "r1")):
+        assert await generations.named(*other) is None
+    assert 0 < valkey.ttl(keys.ref("demo", "user-1", "r1")) <= 300
+
+
 async def test_an_interrupted_generation_may_be_asked_again_with_its_ref(
     generations: RedisGenerations, work: RedisWork
 ) -> None:
@@ -349,6 +360,8 @@ async def test_a_redis_that_is_away_is_overload() -> None:
         await away.admit(a_generation(), a_visitor())
     with pytest.raises(Overloaded):
         await away.read("x")
+    with pytest.raises(Overloaded):
+        await away.named("demo", "user-1", "r1")
     with pytest.raises(Overloaded):
         RedisWork(nowhere).claim_next()
 

@@ -66,8 +66,17 @@ def test_several_peoples_messages_go_with_their_names() -> None:
 def test_a_message_that_is_being_answered_is_not_remembered_as_well(valkey: redis.Redis) -> None:
     memory = RedisMemory(valkey, lambda *_: [Said(ADA, "Hi"), Said(ADA, "Why?")])
 
-    assert memory.of_stream("demo", "lobby", "Why?") == [user("Hi")]
-    assert memory.of_stream("demo", "lobby", "How?") == [user("Hi"), user("Why?")]
+    assert memory.of_stream("demo", "lobby", "1", "Why?") == [user("Hi")]
+    assert memory.of_stream("demo", "lobby", "1", "How?") == [user("Hi"), user("Why?")]
+
+
+def test_nor_is_it_when_others_have_spoken_since(valkey: redis.Redis) -> None:
+    said = [Said(ADA, "Why?"), Said(HELPER, "So."), Said(BOB, "Why?"), Said(ADA, "Why?")]
+    memory = RedisMemory(valkey, lambda *_: [*said, Said(BOB, "Hm"), Said(HELPER, "Why?")])
+
+    found = memory.of_stream("demo", "lobby", "1", "Why?")
+
+    assert found == turns_of([*said[:3], Said(BOB, "Hm"), Said(HELPER, "Why?")])
 
 
 def test_a_private_conversation_is_read_in_order(valkey: redis.Redis) -> None:
@@ -86,7 +95,7 @@ def test_memory_says_that_it_is_away() -> None:
     with pytest.raises(Overloaded):
         memory.of_user("demo", "1")
     with pytest.raises(Overloaded):
-        memory.of_stream("demo", "lobby", "")
+        memory.of_stream("demo", "lobby", "1", "")
 
 
 async def test_a_stream_remembers_what_was_published_and_not_removed(

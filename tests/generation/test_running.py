@@ -3,6 +3,8 @@
 import json
 import threading
 from collections.abc import Collection, Sequence
+from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from generation import keys, pieces
 from generation.answer import CONTEXT
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import RedisGenerations
+from generation.leases import LOOK_S, RENEW_S, Leases
 from generation.running import MAX_TAKEN
 from inference.errors import ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Ended, Finish, Role, Turn
@@ -354,6 +357,54 @@ async def test_a_cancelled_answer_stops_its_model_and_keeps_its_text(
     assert found.usage == Usage(7, 1)
     (frame,) = history(valkey)
     assert (frame["type"], frame["text"]) == ("message", "I am")
+
+
+class Looks:
+    """The pauses between a worker's looks at what must stop: each lasts until the test ends it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.begun: SimpleQueue[float] = SimpleQueue()
+        """How long each pause that began is to last."""
+        self._ends = threading.Semaphore(0)
+
+    def clock(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.begun.put(seconds)
+        self._ends.acquire()
+
+    def end(self, seconds: float) -> None:
+        """Lets so much time pass, and the pause be over."""
+        self.now += seconds
+        self._ends.release()
+
+
+@pytest.mark.parametrize("renews", [False, True])
+async def test_a_model_is_stopped_by_the_first_look_after_the_cancel(
+    valkey: redis.Redis, generations: RedisGenerations, renews: bool
+) -> None:
+    looks = Looks()
+    leases = partial(Leases, clock=looks.clock, pause=looks.pause)
+    worker = Worker(valkey, "I am", threading.Event(), leases=leases)
+    generation = await ask(generations)
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "I am")
+    assert looks.begun.get(timeout=10) == LOOK_S
+
+    assert await generations.cancel(generation.id)
+    looks.end(RENEW_S if renews else LOOK_S)
+
+    assert worker.generator.stopped.wait(10)
+    thread.join(10)
+    assert looks.begun.get(timeout=10) == LOOK_S
+    assert looks.begun.empty()
+    assert (await read(generations, generation)).finish is FinishReason.CANCELLED
+
+
+def test_looks_are_often_enough_for_a_quarter_of_a_second() -> None:
+    assert 2 * LOOK_S < 0.25
 
 
 async def test_a_cancelled_answer_whose_part_is_bad_is_blocked(

@@ -8,6 +8,7 @@ from typing import Any
 from generation import keys as generation_keys
 from generation.asking import Asked, Composer
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
+from generation.memory import Memory
 from generation.store import Admitted, Generations, Requester
 from inference.errors import Overloaded
 from policy.messages import Author, new_id
@@ -59,6 +60,10 @@ class FakeGenerations:
             if each.status is Status.RUNNING
             and (each.generation.site, each.generation.stream) == (site, stream)
         ]
+
+    async def named(self, site: str, user: str, ref: str) -> str | None:
+        self._check()
+        return self.refs.get((site, user, ref))
 
     async def cancel(self, id: str) -> bool:
         self._check()
@@ -134,18 +139,19 @@ class Worker:
 class Assistance:
     """What a gateway has for generations, over ports in memory."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (as many ports)
         self,
         hub: Hub,
         bus: Bus,
         directory: FakeDirectory,
         clock: FakeClock,
         generations: Generations,
+        memory: Memory | None = None,
     ) -> None:
         self.book = Book(site_wide=None)
         self.dispatched: list[str] = []
         self.left: list[str] = []
-        self._composer = Composer(lambda: self.book, Remembered(), clock.ms, new_id)
+        self._composer = Composer(lambda: self.book, memory or Remembered(), clock.ms, new_id)
         gate = asyncio.Semaphore(8)
         self.following = hub.companion = Following(
             Sources(hub, bus, directory, generations, gate, clock)

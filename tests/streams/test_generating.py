@@ -522,6 +522,19 @@ async def test_cancelling_before_the_start_ends_it_with_the_ref(talk: Talk) -> N
     assert (done["ref"], done["id"], done["finish_reason"]) == ("r", id, "cancelled")
 
 
+async def test_cancelling_by_a_ref_that_is_not_followed_here_waits_for_redis(talk: Talk) -> None:
+    ann, back = talk.visitor(user="ann"), talk.visitor(user="ann")
+    id = await talk.asked(ann)
+    await ann.session.close()
+    await turns()
+    talk.generations.away = True
+    assert await back.error(type="cancel", ref="r") == "overloaded"
+
+    talk.generations.away = False
+    assert await back.ask(type="cancel", ref="r") == []
+    assert talk.generations.cancelled == [id]
+
+
 async def test_cancelling_what_is_over_tells_how_it_ended(talk: Talk) -> None:
     ann = talk.visitor(user="ann")
     id = await talk.asked(ann)

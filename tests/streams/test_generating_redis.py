@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import redis
@@ -12,14 +13,20 @@ from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from generation.generations import FinishReason, Generation, Usage
 from generation.generations_redis import RedisGenerations
+from generation.memory_redis import RedisMemory
 from generation.work_redis import RedisWork
 from inference import connection_redis
 from inference.errors import TooLarge
+from policy.messages import Author
 from streams.hub import Hub
 from streams.hub_channels import ChannelBus
+from streams.publisher_redis import RedisPublisher
+from streams.said_redis import said_in
+from tests.builders import a_message, a_verdict
 from tests.generation.answers import Book
 from tests.generation.scripted import Worker
 from tests.streams.answering import Assistance
+from tests.streams.fakes import turns
 from tests.streams.test_generating import QUESTION, kinds, said
 from tests.streams.test_sessions import Case, Visitor
 
@@ -35,8 +42,10 @@ class Gateway(Case):
         layer = RedisPubSubChannelLayer(hosts=[connection_redis.channel_host(url)], prefix="rtai")
         self.live = ChannelBus(layer, f"gateway.{next(_numbers)}", self._hear)
         hub = Hub(self.live, self.history)
+        client = connection_redis.client(url)
+        memory = RedisMemory(client, lambda *asked: said_in(client, *asked))
         self.assistance = Assistance(
-            hub, self.live, self.directory, self.clock, RedisGenerations(url)
+            hub, self.live, self.directory, self.clock, RedisGenerations(url), memory
         )
         self.assistance.book = Book()
         generating = self.assistance.generating
@@ -75,6 +84,24 @@ async def until(
             got += await visitor.read()
             await asyncio.sleep(0.005)
     return got
+
+
+async def answered(
+    gateway: Gateway, writer: Worker, user: str, question: str, **where: str
+) -> None:
+    """A question that was asked at a gateway and answered to its end."""
+    visitor = gateway.visitor(user=user)
+    turn = {"role": "user", "content": question}
+    await visitor.ask(type="generate", ref=question, messages=[turn], **where)
+    await asyncio.to_thread(writer.runner.run, gateway.assistance.dispatched[-1])
+    await until(visitor, is_over)
+
+
+def say(valkey: redis.Redis, user: str, text: str) -> None:
+    """What a person says in the lobby is published."""
+    message = a_message(id=uuid4().hex, author=Author(user, user.title()), text=text)
+    valkey.hset(f"rtai:message:{message.id}", "body", "{}")
+    RedisPublisher(valkey, lambda *_: (100, 600)).publish([a_verdict(message=message)])
 
 
 def begin(worker: RedisWork, gateway: Gateway) -> Generation:
@@ -150,6 +177,40 @@ async def test_any_gateway_cancels_what_another_one_asked(
         assert (await until(each, is_over))[-1]["finish_reason"] == "cancelled"
 
 
+@pytest.mark.parametrize("place", [0, 1], ids=["the same gateway", "another one"])
+@pytest.mark.parametrize("taken", [False, True])
+async def test_who_lost_its_connection_before_the_start_cancels_by_the_ref(
+    gateways: list[Gateway], worker: RedisWork, place: int, taken: bool
+) -> None:
+    ann = gateways[0].visitor(user="ann")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+    await ann.session.close()
+    await turns()  # Nobody follows it now.
+    (id,) = gateways[0].assistance.dispatched
+    answer = worker.claim(id) if taken else None
+    back = gateways[place].visitor(user="ann")
+
+    got = await back.ask(type="cancel", ref="r")
+
+    if answer is None:
+        assert worker.claim(id) is None
+    else:
+        assert worker.stopped([id]) == {id: True}
+        worker.finish(answer, FinishReason.CANCELLED, Usage())
+    (done,) = await until(back, is_over, got)
+    assert (done["id"], done["ref"], done["finish_reason"]) == (id, "r", "cancelled")
+
+
+async def test_a_ref_names_nothing_of_another_user(
+    gateways: list[Gateway], worker: RedisWork
+) -> None:
+    ann, bob = gateways[0].visitor(user="ann"), gateways[1].visitor(user="bob")
+    await ann.ask(type="generate", ref="r", messages=QUESTION)
+
+    assert await bob.error(type="cancel", ref="r") == "not_found"
+    assert worker.claim(gateways[0].assistance.dispatched[-1]) is not None
+
+
 async def test_what_was_cancelled_before_a_worker_took_it_ends_at_once(
     gateways: list[Gateway], worker: RedisWork
 ) -> None:
@@ -195,3 +256,36 @@ async def test_one_gateway_joins_a_generation_once_and_leaves_it_at_its_end(
     async with asyncio.timeout(10):
         while valkey.pubsub_channels(group):
             await asyncio.sleep(0.01)
+
+
+async def test_a_private_conversation_goes_on_at_any_gateway(
+    gateways: list[Gateway], valkey: redis.Redis
+) -> None:
+    writer = Worker(valkey, "I am Echo.")
+    await answered(gateways[0], writer, "ann", "Who are you?")
+    await answered(gateways[1], writer, "ann", "And who am I?")
+    await answered(gateways[1], writer, "bob", "What did she say?")
+
+    exchange = ["Who are you?", "I am Echo."]
+    assert [[turn.content for turn in prompt.turns] for prompt in writer.generator.prompts] == [
+        ["Be kind.", "Who are you?"],
+        ["Be kind.", *exchange, "And who am I?"],
+        ["Be kind.", "What did she say?"],
+    ]
+
+
+async def test_an_assistant_remembers_what_was_said_in_its_stream_once(
+    gateways: list[Gateway], valkey: redis.Redis
+) -> None:
+    writer = Worker(valkey, "I am Echo.")
+    say(valkey, "ann", "Who are you?")
+    say(valkey, "bob", "Nice weather.")
+    await answered(gateways[0], writer, "ann", "Who are you?", stream="lobby")
+    say(valkey, "ann", "And who am I?")
+    await answered(gateways[1], writer, "ann", "And who am I?", stream="lobby")
+
+    said = ["Ann: Who are you?", "Bob: Nice weather.", "I am Echo."]
+    assert [[turn.content for turn in prompt.turns] for prompt in writer.generator.prompts] == [
+        ["Be kind.", "Nice weather.", "Who are you?"],
+        ["Be kind.", *said, "And who am I?"],
+    ]
