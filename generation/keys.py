@@ -45,8 +45,8 @@ def running(site: str, stream: str) -> str:
 
 def active(scope: str, subject: str) -> str:
     """Set of the generations that wait or run of a site, stream, user, session, address or API
-    key: what caps count."""
-    return f"rtai:generations:active:{scope}:{subject}"
+    key: what caps count. Of all sites together those are counted that wait."""
+    return WAITING if scope == "all" else f"rtai:generations:active:{scope}:{subject}"
 
 
 def conversation(site: str, user: str) -> str:
