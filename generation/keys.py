@@ -11,7 +11,8 @@ ATTENDED = "rtai:generations:attended"
 """Sorted set of ids that are cancelled when their owner stays away, scored by since when the owner
 is missed in ms, 0 while here."""
 WORKED = "rtai:generations:worked"
-"""There while workers take generations or write them: what waits then waits for its turn."""
+"""There while workers take generations or write them, or one begins: what waits then waits for its
+turn."""
 
 
 def generation(id: str) -> str:
