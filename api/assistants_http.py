@@ -193,5 +193,6 @@ def _shown(row: AssistantRecord) -> AssistantOut:
 
 
 _PLAIN = (
-    "name", "system_prompt", "trigger", "memory_tokens", "max_tokens", "temperature", "enabled",
+    "name", "system_prompt", "trigger", "memory_tokens", "max_tokens", "temperature", "top_p",
+    "wait_s", "enabled",
 )  # fmt: skip

@@ -19,6 +19,8 @@ Context = Annotated[int, Field(ge=64, le=131_072, strict=True)]
 Memory = Annotated[int, Field(ge=0, le=131_072, strict=True)]
 Patience = Annotated[float, Field(ge=0.1, le=60, allow_inf_nan=False)]
 Wait = Annotated[float, Field(ge=0.1, le=600, allow_inf_nan=False)]
+TopP = Annotated[float, Field(ge=0.01, le=1, allow_inf_nan=False)]
+Queueing = Annotated[int, Field(ge=1, le=600, strict=True)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 Backend = Literal["local", "openai"]
 Trigger = Literal["always", "mention", "never"]
@@ -73,6 +75,8 @@ class AssistantBody(Body):
     memory_tokens: Memory = 256
     max_tokens: Tokens = 256
     temperature: Temperature = 0.7
+    top_p: TopP = 1.0
+    wait_s: Queueing = 30
     enabled: bool = True
 
 
@@ -86,6 +90,8 @@ class AssistantChange(Body):
     memory_tokens: Memory | None = None
     max_tokens: Tokens | None = None
     temperature: Temperature | None = None
+    top_p: TopP | None = None
+    wait_s: Queueing | None = None
     enabled: bool | None = None
 
 
@@ -98,4 +104,6 @@ class AssistantOut(Schema):
     memory_tokens: int
     max_tokens: int
     temperature: float
+    top_p: float
+    wait_s: int
     enabled: bool

@@ -84,7 +84,7 @@ def _asked(given: Mapping[str, Any], ref: str) -> Asked:
         model=_text(given, "model", 100),
         max_tokens=_whole(given, limit, 1),
         temperature=_number(given, "temperature", 2.0),
-        top_p=1.0 if top_p is None else top_p,
+        top_p=top_p,
         seed=_seed(given),
         stop=_stop(given),
         on_disconnect=OnDisconnect.CANCEL,

@@ -57,7 +57,9 @@ class AssistantAdmin(AssistantBase):
         "trigger",
         "default_model",
         "other_models",
-        ("memory_tokens", "max_tokens", "temperature"),
+        ("memory_tokens", "max_tokens"),
+        ("temperature", "top_p"),
+        "wait_s",
     )
 
     @admin.display(description="Used by")

@@ -20,14 +20,13 @@ def answer(verdicts: Sequence[Verdict]) -> None:
     """A sink of verdicts: has published messages answered that call their stream's assistant."""
     from celery import current_app
 
-    from generation.asking import WAIT_MS
     from generation.assistants_db import assistants
     from generation.triggers import answerable
 
-    for message in answerable(verdicts, assistants().assistant):
+    for message, asked in answerable(verdicts, assistants().assistant):
         # By name: judging workers need nothing of what answers. Where no worker takes it in time,
         # the talk has gone on, and nobody waits for an answer.
-        arguments, expires_s = (message.as_json(),), WAIT_MS // 1000
+        arguments, expires_s = (message.as_json(),), asked.wait_s
         current_app.send_task(
             "generation.answer", arguments, queue="generation", retry=False, expires=expires_s
         )

@@ -13,8 +13,6 @@ from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
 from inference.generator import Role, Sampling, Turn
 from policy.messages import Author
 
-WAIT_MS = 30_000
-"""How long a generation may wait for its turn, while workers are busy with others."""
 ASSISTANT_ID = "assistant"
 """The author id of every site's assistant."""
 
@@ -32,7 +30,7 @@ class Asked:
     model: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
-    top_p: float = 1.0
+    top_p: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
     on_disconnect: OnDisconnect = OnDisconnect.CONTINUE
@@ -84,7 +82,7 @@ class Composer:
             on_disconnect=asked.on_disconnect,
             remember=remembers and asked.stream is None,
             accepted_ms=now_ms,
-            deadline_ms=now_ms + WAIT_MS,
+            deadline_ms=now_ms + assistant.wait_s * 1_000,
         )
 
     def _turns(
@@ -126,7 +124,7 @@ def _sampling(asked: Asked, assistant: Assistant, model: ModelSettings) -> Sampl
     return Sampling(
         max_tokens=min(asked.max_tokens or most, most),
         temperature=assistant.temperature if asked.temperature is None else asked.temperature,
-        top_p=asked.top_p,
+        top_p=assistant.top_p if asked.top_p is None else asked.top_p,
         seed=asked.seed,
         stop=asked.stop,
     )

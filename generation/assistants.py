@@ -51,6 +51,9 @@ class Assistant:
     """So much of the stream's or of the private conversation goes before a new message."""
     max_tokens: int
     temperature: float
+    top_p: float = 1.0
+    wait_s: int = 30
+    """How long an answer may wait for its turn, while workers are busy with others."""
 
     @property
     def mention(self) -> str:

@@ -94,4 +94,6 @@ def _assistant(record: AssistantRecord) -> Assistant:
         memory_tokens=record.memory_tokens,
         max_tokens=record.max_tokens,
         temperature=record.temperature,
+        top_p=record.top_p,
+        wait_s=record.wait_s,
     )

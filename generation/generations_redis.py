@@ -24,13 +24,15 @@ from inference.errors import Overloaded
 from policy.keys import stream_group
 from policy.limits_redis import Bucket, limited
 
-MAX_WAITING = 256
 COUNTED = {
     "generations": ("site", "stream", "user", "session", "address", "api_key"),
+    "open_generations": ("site", "stream", "user", "session", "address", "api_key"),
+    "waiting_generations": ("all", "site"),
     "work": ("site", "stream", "user", "address", "api_key"),
     "tokens": ("site", "user", "api_key"),
 }
 """By which scopes each resource is limited; see `streams.limits`, which is above this package."""
+QUEUE = "all.waiting_generations"
 FULL = "Too many generations wait for a worker."
 AWAY = "Generations are away for a moment."
 
@@ -38,13 +40,10 @@ AWAY = "Generations are away for a moment."
 class RedisGenerations:
     """Implements `generation.store.Generations`; one for each process, which may be a gateway."""
 
-    def __init__(
-        self, url: str, prefix: str = "rtai", max_waiting: int = MAX_WAITING, gateway: str = ""
-    ) -> None:
+    def __init__(self, url: str, prefix: str = "rtai", gateway: str = "") -> None:
         self._url = url
         self._gateway = gateway
         self._prefix = prefix
-        self._max_waiting = max_waiting
 
     async def admit(self, generation: Generation, requester: Requester) -> Admitted:
         """See `generation.store.Generations`."""
@@ -98,24 +97,27 @@ class RedisGenerations:
         counted = _buckets(requester, generation.stream)
         metered, judging = counted["tokens"], _judging(generation)
         asked, judged = counted["generations"], counted["work"] if judging else []
-        active = [keys.active(_scope(bucket), bucket.subject) for bucket in asked]
+        caps = [*asked, *counted["open_generations"]]
         ref = keys.ref(generation.site, generation.owner.id, generation.ref)
         return {
             "id": generation.id,
             "fields": {
                 **self._fields(generation),
                 "gateway": self._gateway if requester.api_key else "",
-                "active": json.dumps(active),
+                "active": json.dumps(_sets(asked)),
                 "meters": json.dumps([[bucket.name, bucket.key] for bucket in metered]),
             },
             "deadline_ms": generation.deadline_ms,
             "attended": generation.on_disconnect is OnDisconnect.CANCEL,
             "ref_key": ref if generation.ref else "",
-            "most": self._max_waiting,
+            "queue_names": [bucket.name for bucket in counted["waiting_generations"]],
+            "queues": _sets(counted["waiting_generations"]),
+            "cap_names": [bucket.name for bucket in caps],
+            "caps": _sets(caps),
             "names": [bucket.name for bucket in (*asked, *judged)],
             "buckets": [bucket.key for bucket in (*asked, *judged)],
             "units": [1] * len(asked) + [judging] * len(judged),
-            "active": active,
+            "active": _sets(asked),
             "meter_names": [bucket.name for bucket in metered],
             "meters": [bucket.key for bucket in metered],
         }
@@ -143,9 +145,9 @@ class RedisGenerations:
 
 def _admitted(found: Sequence[Any]) -> Admitted:
     outcome, *rest = found
-    if outcome == "full":
-        raise Overloaded(FULL, retry_after_ms=1_000)
     if outcome == "limited":
+        if rest[0] == QUEUE:
+            raise Overloaded(FULL, retry_after_ms=rest[1])
         raise limited(rest[0], rest[1])
     return Admitted(rest[0], outcome == "fresh")
 
@@ -154,6 +156,7 @@ def _buckets(requester: Requester, stream: str | None) -> Mapping[str, Sequence[
     """Everything that a generation counts against, by what is counted."""
     site = requester.site
     subjects = {
+        "all": "all",
         "site": site,
         "stream": f"{site}/{stream}" if stream is not None else "",
         "user": requester.user and f"{site}:{requester.user}",
@@ -175,8 +178,9 @@ def _judging(generation: Generation) -> int:
     return sum(work(turn.content) for turn in asked)
 
 
-def _scope(bucket: Bucket) -> str:
-    return bucket.name.partition(".")[0]
+def _sets(buckets: Sequence[Bucket]) -> list[str]:
+    """Where what the caps of these names count is found."""
+    return [keys.active(each.name.partition(".")[0], each.subject) for each in buckets]
 
 
 def _snapshot(found: Sequence[str]) -> Snapshot:

@@ -11,7 +11,8 @@ ATTENDED = "rtai:generations:attended"
 """Sorted set of ids that are cancelled when their owner stays away, scored by since when the owner
 is missed in ms, 0 while here."""
 WORKED = "rtai:generations:worked"
-"""There while workers take generations or write them: what waits then waits for its turn."""
+"""There while workers take generations or write them, or one begins: what waits then waits for its
+turn."""
 
 
 def generation(id: str) -> str:
@@ -45,8 +46,8 @@ def running(site: str, stream: str) -> str:
 
 def active(scope: str, subject: str) -> str:
     """Set of the generations that wait or run of a site, stream, user, session, address or API
-    key: what caps count."""
-    return f"rtai:generations:active:{scope}:{subject}"
+    key: what caps count. Of all sites together those are counted that wait."""
+    return WAITING if scope == "all" else f"rtai:generations:active:{scope}:{subject}"
 
 
 def conversation(site: str, user: str) -> str:

@@ -115,6 +115,16 @@ class AssistantRecord(models.Model):
     temperature = models.FloatField(
         default=0.7, validators=[MinValueValidator(0), MaxValueValidator(2)]
     )
+    top_p = models.FloatField(
+        default=1.0,
+        validators=[MinValueValidator(0.01), MaxValueValidator(1)],
+        help_text="Of the likeliest words, so large a share is drawn from; 1 for all.",
+    )
+    wait_s = models.PositiveIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
+        help_text="So many seconds an answer may wait for a worker.",
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

@@ -76,6 +76,25 @@ end
 ADMIT = f"""{HEAD}
 local a = cmsgpack.unpack(ARGV[1])
 
+local function members(set) return redis.call('SCARD', set) end
+
+local function waiting(set)
+  if set == WAITING then return redis.call('ZCARD', WAITING) end
+  local found = 0
+  for _, id in ipairs(redis.call('SMEMBERS', set)) do
+    if redis.call('ZSCORE', WAITING, id) then found = found + 1 end
+  end
+  return found
+end
+
+-- The name of the first cap that is reached, and when to come back.
+local function reached(names, sets, count)
+  for i, encoded in ipairs(redis.call('HMGET', LIMITS, unpack(names))) do
+    local most = tonumber(encoded or '')
+    if most and count(sets[i]) >= most then return names[i], 1000 end
+  end
+end
+
 -- A reply lost on its way makes the client library send the same script again.
 if redis.call('EXISTS', key(a.id)) == 1 then return {{'fresh', a.id}} end
 local before = a.ref_key ~= '' and redis.call('GET', a.ref_key)
@@ -83,16 +102,11 @@ if before then
   local status, reason = fields(before, 'status', 'finish')
   if status and reason ~= 'interrupted' then return {{'stored', before}} end
 end
-if redis.call('ZCARD', WAITING) >= a.most then return {{'full'}} end
 
-local name, wait = indebted(LIMITS, a.meter_names, a.meters)
-if name then return {{'limited', name, wait}} end
-for i, encoded in ipairs(redis.call('HMGET', LIMITS, unpack(a.names))) do
-  local most = a.active[i] and tonumber(encoded or '')
-  local full = most and redis.call('SCARD', a.active[i]) >= most
-  if full then return {{'limited', a.names[i], 1000}} end
-end
-name, wait = take(LIMITS, a.names, a.buckets, a.units)
+local name, wait = reached(a.queue_names, a.queues, waiting)
+if not name then name, wait = indebted(LIMITS, a.meter_names, a.meters) end
+if not name then name, wait = reached(a.cap_names, a.caps, members) end
+if not name then name, wait = take(LIMITS, a.names, a.buckets, a.units) end
 if name then return {{'limited', name, wait}} end
 
 local fresh = {{'status', 'waiting', 'length', '0', 'since_ms', now_ms,

@@ -30,11 +30,11 @@ def without_mention(text: str, mention: str) -> str:
 
 def answerable(
     verdicts: Iterable[Verdict], assistant: Callable[[str, str], Assistant | None]
-) -> list[Message]:
-    """The published messages of which the stream's assistant takes notice."""
+) -> list[tuple[Message, Assistant]]:
+    """The published messages of which the stream's assistant takes notice, with it."""
     published = [verdict.message for verdict in verdicts if verdict.action.publishes]
     return [
-        message
+        (message, found)
         for message in published
         if (found := assistant(message.site, message.stream)) and calls(found, message)
     ]

@@ -156,7 +156,9 @@ class Upstream(Generator):
             raise BadUpstream("The model's server compresses its answer, though not asked to.")
 
     def _refused(self, response: httpx.Response) -> Exception:
-        status, content = response.status_code, _beginning(response)
+        until = self._clock() + self._settings.token_timeout_s
+        content = _beginning(response, lambda: self._clock() > until)
+        status = response.status_code
         if status == 400 and self._limit == LIMITS[0] and _names(content, LIMITS[0]):
             self._limit = LIMITS[1]
             return _Again(upstream_requests.refusal(status, content, None), 0.0)
@@ -180,15 +182,20 @@ class Upstream(Generator):
         yield Ended(finish, *(usage or (self.count_tokens(prompt.turns), count)))
 
     def _in_time(self, chunks: Iterator[bytes]) -> Iterator[Delta]:
-        """The events; what only keeps the connection alive does not count as the next token."""
-        timeout_s = self._settings.token_timeout_s
-        until = self._clock() + timeout_s
-        for delta in deltas(chunks):
+        """The events; what only keeps the connection alive does not count as the next token, and
+        neither does a part of one. The time that its reader takes is not the server's."""
+        since = self._clock()
+
+        def watched() -> Iterator[bytes]:
+            for chunk in chunks:
+                if self._clock() - since > self._settings.token_timeout_s:
+                    raise _late()
+                yield chunk
+
+        for delta in deltas(watched()):
             if delta is not None:
-                until = self._clock() + timeout_s
                 yield delta
-            elif self._clock() > until:
-                raise _late()
+                since = self._clock()
 
 
 def _meant(error: Exception, *, again: bool) -> Exception:
@@ -214,12 +221,12 @@ def _late() -> ModelUnavailable:
     return ModelUnavailable("The model's server took too long for its next token.")
 
 
-def _beginning(response: httpx.Response) -> bytes:
-    """An error's body, as far as it matters."""
+def _beginning(response: httpx.Response, late: Callable[[], bool]) -> bytes:
+    """An error's body, as far as it matters and comes in time."""
     found = b""
     for chunk in response.iter_raw():
         found += chunk
-        if len(found) > MAX_ERROR_BYTES:
+        if len(found) > MAX_ERROR_BYTES or late():
             break
     return found[:MAX_ERROR_BYTES]
 

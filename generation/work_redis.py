@@ -16,6 +16,11 @@ REMEMBERED = (FinishReason.STOP, FinishReason.LENGTH, FinishReason.CANCELLED)
 """After these the exchange is part of the conversation."""
 
 
+def announce(client: "redis.Redis") -> None:
+    """Says that a worker is about to take what waits; raises redis.RedisError."""
+    client.set(keys.WORKED, "1", px=scripts_redis.UNTAKEN_MS)
+
+
 class RedisWork:
     """Implements `generation.store.Work`; one for each process, used by many threads.
 

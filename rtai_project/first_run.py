@@ -23,7 +23,8 @@ ASSISTANT = "Assistant"
 ASSISTANT_MODEL = "chat-mini"
 SYSTEM_PROMPT = "You are the assistant on this site. Be brief and friendly."
 """Of the kind that chat-mini learnt with: without one, it drifts into talk about films."""
-TEMPERATURE = 0.3
+TEMPERATURE, TOP_P, MAX_TOKENS = 0.3, 0.9, 80
+"""With these its replies were judged; see `docs/models/chat-mini.md`."""
 BOOTSTRAP_KEY = "bootstrap"
 ALL_SCOPES = ["*"]
 SECRETS_FILE = "first-run.txt"
@@ -120,9 +121,10 @@ def _make_assistant() -> AssistantRecord:
         name=ASSISTANT,
         defaults={
             "default_model": model,
-            "max_tokens": 128,
+            "max_tokens": MAX_TOKENS,
             "system_prompt": SYSTEM_PROMPT,
             "temperature": TEMPERATURE,
+            "top_p": TOP_P,
         },
     )
     return assistant

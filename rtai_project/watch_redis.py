@@ -1,4 +1,5 @@
-"""A thread that reads the workers' heartbeats from Redis and finds those that must be killed."""
+"""A thread that reads the workers' heartbeats from Redis: it finds those that must be killed, and
+announces those that begin."""
 
 import logging
 import socket
@@ -7,7 +8,9 @@ import time
 
 import redis
 
+from generation import work_redis
 from inference import workers_redis
+from rtai_project.beginners import Beginners
 from rtai_project.watchdog import Beat, Watchdog
 
 EVERY_S = 1.0
@@ -15,14 +18,19 @@ logger = logging.getLogger(__name__)
 
 
 class Watch(threading.Thread):
-    """Judges the processes in `pids`; `take` hands out those that are stuck, with the reason."""
+    """Judges the processes in `pids`; `take` hands out those that are stuck, with the reason.
+
+    While one of those in `awaited` begins, what waits for an answer is told to be patient.
+    """
 
     def __init__(self, client: "redis.Redis", stopping: threading.Event) -> None:
         super().__init__(name="watch", daemon=True)
         self.pids: set[int] = set()
+        self.awaited: set[int] = set()
         self._client = client
         self._stopping = stopping
         self._watchdog = Watchdog()
+        self._beginners = Beginners()
         self._stuck: dict[int, str] = {}
         self._lock = threading.Lock()
 
@@ -35,6 +43,8 @@ class Watch(threading.Thread):
         """Reads the heartbeats once; while Redis is away, nobody is judged."""
         try:
             beats = read_own(self._client)
+            if self._beginners.observe(beats, self.awaited, time.monotonic()):
+                work_redis.announce(self._client)
         except (redis.RedisError, OSError) as error:
             logger.debug("Heartbeats cannot be read: %s", error)
             self._watchdog.forget()

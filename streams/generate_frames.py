@@ -108,9 +108,9 @@ def _temperature(found: Mapping[str, Any]) -> float | None:
     return fields.number(found, "temperature", MAX_TEMPERATURE) if given else None
 
 
-def _top_p(found: Mapping[str, Any]) -> float:
+def _top_p(found: Mapping[str, Any]) -> float | None:
     if "top_p" not in found:
-        return 1.0
+        return None
     if not (share := fields.number(found, "top_p", 1.0)):
         raise BadFrame("'top_p' must be above 0.")
     return share

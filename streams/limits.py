@@ -10,6 +10,8 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
     "connections": ("site", "user", "address"),
     "open_connections": ("site", "user", "address"),
     "generations": ("site", "stream", "user", "session", "address", "api_key"),
+    "open_generations": ("site", "stream", "user", "session", "address", "api_key"),
+    "waiting_generations": ("all", "site"),
     "tokens": ("site", "user", "api_key"),
     "accepts": ("process", "address"),
     "sockets": ("process", "address"),
@@ -17,10 +19,12 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
 }
 """Which scopes each resource is limited by. `work` counts what judging messages and prompts costs,
 in tokens (`inference.batching.work`), so that nobody can keep a worker busy with a few huge texts.
-`tokens` counts those of prompts and answers when a generation ends; whoever is over the limit by
-then waits before the next. `accepts` and `sockets` count connections of any kind in one server
-process, before their first byte is looked at; `connections` and `open_connections` those of clients
-with a token, in all processes. `sign_ins` counts attempts to sign in to the admin."""
+`open_generations` counts answers that wait or are written at the same time, `waiting_generations`
+those that no worker took yet; `all` is all sites together. `tokens` counts those of prompts and
+answers when a generation ends; whoever is over the limit by then waits before the next. `accepts`
+and `sockets` count connections of any kind in one server process, before their first byte is looked
+at; `connections` and `open_connections` those of clients with a token, in all processes. `sign_ins`
+counts attempts to sign in to the admin."""
 NAMES = tuple(f"{scope}.{resource}" for resource, scopes in SCOPES.items() for scope in scopes)
 
 DEFAULTS: Mapping[str, str] = {
@@ -41,6 +45,7 @@ DEFAULTS: Mapping[str, str] = {
     "site.generations": "600/1m burst 100",
     "user.generations": "10/1m burst 5",
     "address.generations": "30/1m burst 15",
+    "all.waiting_generations": "256",
     "site.tokens": "600000/1m",
     "user.tokens": "20000/1m",
     "process.accepts": "2000/1s burst 4000",
@@ -56,6 +61,8 @@ EXPECTED_EITHER = f"{EXPECTED}, or a number alone for a cap"
 EXPECTED_CAP = "expected a number such as 20"
 EXPECTED_BY = {
     "open_connections": EXPECTED_CAP,
+    "open_generations": EXPECTED_CAP,
+    "waiting_generations": EXPECTED_CAP,
     "sockets": EXPECTED_CAP,
     "generations": EXPECTED_EITHER,
 }

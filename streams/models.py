@@ -100,7 +100,8 @@ class ApiKey(models.Model):
 class RateLimit(models.Model):
     """A limit on how fast (`user.messages` at `20/10s burst 40`) or how many at once.
 
-    A rate without a period (`20`) is a cap: `open_connections` and `sockets` take nothing else.
+    A rate without a period (`20`) is a cap: `open_connections`, `open_generations`,
+    `waiting_generations` and `sockets` take nothing else.
     `work` counts tokens of the messages' texts, at least 16 for each; `tokens` those of prompts
     and answers, when a generation ends.
     """
@@ -111,6 +112,8 @@ class RateLimit(models.Model):
         CONNECTIONS = "connections"
         OPEN_CONNECTIONS = "open_connections"
         GENERATIONS = "generations"
+        OPEN_GENERATIONS = "open_generations"
+        WAITING_GENERATIONS = "waiting_generations"
         TOKENS = "tokens"
         ACCEPTS = "accepts"
         SOCKETS = "sockets"
@@ -124,12 +127,13 @@ class RateLimit(models.Model):
         ADDRESS = "address"
         API_KEY = "api_key"
         PROCESS = "process"
+        ALL = "all"
 
     scope = models.CharField(max_length=8, choices=Scope)
-    resource = models.CharField(max_length=16, choices=Resource)
+    resource = models.CharField(max_length=20, choices=Resource)
     rate = models.CharField(
         max_length=40,
-        help_text="Such as 20/10s or 600/1m burst 50; open_connections and sockets take a number.",
+        help_text="Such as 20/10s or 600/1m burst 50; a number alone for what is open or waits.",
     )
     enabled = models.BooleanField(default=True)
 

@@ -159,10 +159,21 @@ def test_a_limit_saved_in_the_list_is_in_force(operator: Client, valkey: redis.R
     assert read_limits(valkey) != {}
 
 
+def test_a_cap_on_answers_that_wait_is_in_force(operator: Client, valkey: redis.Redis) -> None:
+    cap = {"scope": "site", "resource": "waiting_generations", "rate": "20", "enabled": "on"}
+
+    response = operator.post("/admin/streams/ratelimit/add/", cap)
+
+    assert response.status_code == 302
+    assert str((read_limits(valkey) or {})["site.waiting_generations"]) == "20"
+
+
 def test_a_limit_must_fit_its_name(operator: Client) -> None:
     path = "/admin/streams/ratelimit/add/"
     cap = {"scope": "user", "resource": "open_connections", "rate": "20/10s", "enabled": "on"}
     assert b"expected a number" in operator.post(path, cap).content
+    waiting = {"scope": "all", "resource": "waiting_generations", "rate": "1/1s", "enabled": "on"}
+    assert b"expected a number" in operator.post(path, waiting).content
     unknown = {"scope": "stream", "resource": "connections", "rate": "20/10s", "enabled": "on"}
     assert b"no limit is named" in operator.post(path, unknown).content
     assert not RateLimit.objects.exists()

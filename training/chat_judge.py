@@ -2,8 +2,8 @@
 
 A person reads them: `training/dialogues/judged.jsonl` holds the prompts, the replies and a mark
 for each (good, passable or bad). The prompts were written for nothing but this, by somebody who
-had not seen the training text. Replies are those of the first
-assistant of an installation: its system prompt, its temperature.
+had not seen the training text. Replies are those of the first assistant of an installation: its
+system prompt, its sampling, its longest answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from training.dialogues.compose import Writer
 JUDGED = Path(__file__).parent / "dialogues" / "judged.jsonl"
 WORDS = 8
 PART = 50
-TEMPERATURE = 0.3
+TEMPERATURE, TOP_P, MAX_TOKENS = 0.3, 0.9, 80
 SYSTEM = "You are the assistant on this site. Be brief and friendly."
 OWN = 20_000
 """Dialogues of our own among which repeated words are looked for."""
@@ -59,11 +59,14 @@ def replies(folder: Path, prompts: Sequence[str], temperature: float) -> list[st
 
 
 def _reply(engine: OnnxEngine, text: str, temperature: float, seed: int) -> str:
-    sampling = Sampling(max_tokens=80, temperature=temperature, top_p=0.9, seed=seed)
-    turns = (Turn(Role.SYSTEM, SYSTEM), Turn(Role.USER, text))
-    prompt = Prompt(turns, sampling)
-    pieces = engine.generate(prompt, Cancellation())
+    pieces = engine.generate(prompt(text, temperature, seed), Cancellation())
     return "".join(piece.text for piece in pieces if isinstance(piece, Piece))
+
+
+def prompt(text: str, temperature: float, seed: int) -> Prompt:
+    """What the first assistant's model gets for a message."""
+    sampling = Sampling(MAX_TOKENS, temperature, TOP_P, seed)
+    return Prompt((Turn(Role.SYSTEM, SYSTEM), Turn(Role.USER, text)), sampling)
 
 
 def shared(replies: Sequence[str], texts: Iterable[str]) -> list[bool]:

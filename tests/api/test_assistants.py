@@ -158,11 +158,14 @@ def test_an_assistant_is_made_read_changed_and_removed(
     made = call("post", ASSISTANTS, {**body, "other_models": [server.name]})
     known = {
         **body, "other_models": [server.name], "trigger": "mention", "memory_tokens": 256,
-        "max_tokens": 256, "temperature": 0.7, "enabled": True,
+        "max_tokens": 256, "temperature": 0.7, "top_p": 1.0, "wait_s": 30, "enabled": True,
     }  # fmt: skip
     assert (made.status_code, made.data) == (201, known)
     assert [each["name"] for each in call("get", ASSISTANTS).data] == ["Coach", "Helper"]
-    change = {"trigger": "always", "default_model": server.name, "other_models": ["chat-mini"]}
+    change = {
+        "trigger": "always", "default_model": server.name, "other_models": ["chat-mini"],
+        "top_p": 0.9, "wait_s": 7,
+    }  # fmt: skip
     assert call("patch", f"{ASSISTANTS}/Coach", change).data == {**known, **change}
     small = {"temperature": 0, "other_models": [], "system_prompt": None}
     assert call("patch", f"{ASSISTANTS}/Coach", small).data == {**known, **change, **{
@@ -251,6 +254,8 @@ def test_a_bad_model_is_refused_and_nothing_is_stored(
         ({"other_models": "chat-mini"}, 422), ({"other_models": [7]}, 422),
         ({"memory_tokens": -1}, 422), ({"max_tokens": 0}, 422), ({"max_tokens": 131_073}, 422),
         ({"temperature": 2.1}, 422), ({"temperature": "Infinity"}, 422), ({"prompt": "x"}, 422),
+        ({"top_p": 0}, 422), ({"top_p": 1.1}, 422), ({"top_p": "NaN"}, 422),
+        ({"wait_s": 0}, 422), ({"wait_s": 601}, 422), ({"wait_s": 1.5}, 422),
     ],
 )  # fmt: skip
 def test_a_bad_assistant_is_refused_and_nothing_is_stored(

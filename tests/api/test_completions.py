@@ -59,6 +59,12 @@ def test_what_is_null_counts_as_absent() -> None:
     assert wanted(body, "r1") == wanted(a_body(), "r1")
 
 
+def test_what_is_not_said_of_sampling_is_left_to_the_assistant() -> None:
+    found = wanted(a_body(), "r1").asked
+
+    assert (found.max_tokens, found.temperature, found.top_p) == (None, None, None)
+
+
 def test_what_asks_for_nothing_special_is_let_through() -> None:
     body = a_body(n=1, tools=[], presence_penalty=0.0, logprobs=False, logit_bias={}, store=True)
 

@@ -24,7 +24,7 @@ async def url() -> AsyncIterator[str]:
 @pytest.fixture
 def generations(valkey: redis.Redis, url: str) -> RedisGenerations:
     """What a gateway sees."""
-    return RedisGenerations(url, max_waiting=4)
+    return RedisGenerations(url)
 
 
 @pytest.fixture

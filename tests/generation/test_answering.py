@@ -9,7 +9,7 @@ from generation.apps import answer
 from generation.asking import Composer
 from inference.generator import Role, Turn
 from tests.builders import a_message, a_verdict
-from tests.generation.answers import NOW_MS, Book, Remembered
+from tests.generation.answers import NOW_MS, Book, Remembered, an_assistant
 
 
 def test_a_message_is_answered_in_its_stream_for_its_author_under_one_ref() -> None:
@@ -33,11 +33,12 @@ def test_a_message_that_no_worker_takes_in_time_is_not_answered_late(
 ) -> None:
     app = Mock()
     monkeypatch.setattr("celery.current_app", app)
-    monkeypatch.setattr("generation.assistants_db.assistants", Book)
+    book = Book(an_assistant(wait_s=9))
+    monkeypatch.setattr("generation.assistants_db.assistants", lambda: book)
     message = a_message(text="@Assistant does it?")
 
     answer([a_verdict(message=message)])
 
     app.send_task.assert_called_once_with(
-        "generation.answer", (message.as_json(),), queue="generation", retry=False, expires=30
+        "generation.answer", (message.as_json(),), queue="generation", retry=False, expires=9
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from generation.asking import WAIT_MS, Asked, Composer
+from generation.asking import Asked, Composer
 from generation.generations import Generation
 from generation.memory import Memory
 from generation.store import Requester
@@ -142,6 +142,15 @@ def test_a_temperature_of_zero_is_a_temperature(given: float | None, taken: floa
     assert compose(asked("Hi", temperature=given)).sampling.temperature == taken
 
 
+@pytest.mark.parametrize(("given", "taken"), [(None, 0.9), (0.2, 0.2), (1.0, 1.0)])
+def test_the_assistants_top_p_is_taken_where_none_is_given(
+    given: float | None, taken: float
+) -> None:
+    book = Book(an_assistant(top_p=0.9))
+
+    assert compose(asked("Hi", top_p=given), book).sampling.top_p == taken
+
+
 def test_a_foreign_model_is_not_found() -> None:
     book = Book(models=[a_model(), a_model("secret")])
 
@@ -195,4 +204,10 @@ def test_a_generation_is_the_same_after_it_was_stored() -> None:
     stored: dict[str, Any] = found.as_json()
 
     assert Generation.from_json(stored) == found
-    assert found.deadline_ms == found.accepted_ms + WAIT_MS
+    assert found.deadline_ms == found.accepted_ms + 30_000
+
+
+def test_an_assistant_says_how_long_its_answers_may_wait() -> None:
+    found = compose(asked("Hi"), Book(an_assistant(wait_s=7)))
+
+    assert found.deadline_ms == found.accepted_ms + 7_000

@@ -196,15 +196,44 @@ def test_an_assistant_is_added_in_the_admin_and_every_process_is_told(
         "memory_tokens": "0",
         "max_tokens": "50",
         "temperature": "0",
+        "top_p": "0.9",
+        "wait_s": "60",
     }
 
     response = operator.post(f"{ASSISTANTS}add/", fields)
 
     assert response.status_code == 302
-    assert AssistantRecord.objects.get().trigger == Trigger.ALWAYS
+    found = AssistantRecord.objects.get()
+    assert (found.trigger, found.top_p, found.wait_s) == (Trigger.ALWAYS, 0.9, 60)
     assert int(valkey.hget(config_redis.VERSIONS, AREA) or 0) > before
     assert operator.get(ASSISTANTS).status_code == 200
     assert operator.get(MODELS).status_code == 200
+
+
+def test_an_assistant_draws_from_all_words_and_waits_for_30_seconds_unless_told(
+    site: Site,
+) -> None:
+    site.assistant = record = an_assistant()
+    site.save()
+    found = load().assistant("shop", None)
+    assert found is not None
+    assert (found.top_p, found.wait_s) == (1.0, 30)
+
+    record.top_p, record.wait_s = 0.5, 7
+    record.save()
+
+    found = load().assistant("shop", None)
+    assert found is not None
+    assert (found.top_p, found.wait_s) == (0.5, 7)
+
+
+@pytest.mark.parametrize(
+    ("field", "given"), [("top_p", "0"), ("top_p", "1.1"), ("wait_s", "0"), ("wait_s", "601")]
+)
+def test_a_bad_number_of_an_assistant_is_refused(operator: Client, field: str, given: str) -> None:
+    response = operator.post(f"{ASSISTANTS}add/", {"name": "Helper", field: given})
+
+    assert field in response.context["adminform"].form.errors
 
 
 def test_an_assistants_name_is_one_word(operator: Client) -> None:

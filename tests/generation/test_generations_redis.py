@@ -18,7 +18,7 @@ from inference.generator import Role, Turn
 from policy.keys import stream_group
 from policy.messages import Author
 from streams.admission_redis import RedisAdmission
-from streams.limits import SCOPES
+from streams.limits import DEFAULTS, SCOPES
 from tests.generation.answers import a_generation, a_visitor
 from tests.generation.conftest import Ear
 from tests.streams.people import a_client, a_message
@@ -343,7 +343,10 @@ def test_generations_are_limited_by_the_scopes_that_limits_have() -> None:
     assert {resource: SCOPES[resource] for resource in COUNTED} == COUNTED
 
 
-async def test_a_full_queue_is_overload(generations: RedisGenerations) -> None:
+async def test_a_full_queue_is_overload(
+    generations: RedisGenerations, limit: Callable[[str, str], None]
+) -> None:
+    limit("all.waiting_generations", "4")
     for _ in range(4):
         await admitted(generations)
 
@@ -351,6 +354,60 @@ async def test_a_full_queue_is_overload(generations: RedisGenerations) -> None:
         await generations.admit(a_generation(), a_visitor())
 
     assert refused.value.retry_after_ms == 1_000
+
+
+async def test_a_queue_without_a_cap_takes_more_than_it_does_by_default(
+    generations: RedisGenerations,
+) -> None:
+    for _ in range(int(DEFAULTS["all.waiting_generations"]) + 1):
+        await admitted(generations)
+
+
+async def test_a_site_that_waits_for_as_many_as_it_may_leaves_room_to_others(
+    generations: RedisGenerations, work: RedisWork, limit: Callable[[str, str], None]
+) -> None:
+    limit("all.waiting_generations", "10")
+    limit("site.waiting_generations", "2")
+    first = await claimed(generations, work)
+    for _ in range(2):
+        await admitted(generations)
+    with pytest.raises(RateLimited, match=r"site\.waiting_generations") as refused:
+        await generations.admit(a_generation(), a_visitor())
+    assert refused.value.retry_after_ms == 1_000
+    assert (await generations.admit(a_generation(site="shop"), a_visitor(site="shop"))).fresh
+
+    assert work.claim_next() is not None
+    work.finish(first, FinishReason.STOP, USED)
+
+    await admitted(generations)
+    with pytest.raises(RateLimited):
+        await generations.admit(a_generation(), a_visitor())
+
+
+@pytest.mark.parametrize("scope", SCOPES["open_generations"])
+async def test_a_cap_on_what_is_open_holds_beside_a_rate(
+    generations: RedisGenerations,
+    work: RedisWork,
+    limit: Callable[[str, str], None],
+    scope: str,
+) -> None:
+    limit(f"{scope}.open_generations", "2")
+    limit(f"{scope}.generations", "3:60000:3")
+    for _ in range(2):
+        await generations.admit(a_generation(stream="lobby"), EVERYTHING)
+    written = work.claim_next()
+    assert written is not None
+    with pytest.raises(RateLimited, match=rf"{scope}\.open_generations"):
+        await generations.admit(a_generation(stream="lobby"), EVERYTHING)
+
+    work.finish(written, FinishReason.STOP, USED)
+    await generations.admit(a_generation(stream="lobby"), EVERYTHING)
+    written = work.claim_next()
+    assert written is not None
+    work.finish(written, FinishReason.STOP, USED)
+
+    with pytest.raises(RateLimited, match=rf"{scope}\.generations"):
+        await generations.admit(a_generation(stream="lobby"), EVERYTHING)
 
 
 async def test_a_redis_that_is_away_is_overload() -> None:

@@ -63,7 +63,7 @@ def test_only_published_messages_are_answered(trigger: Trigger, expected: list[s
 
     found = answerable(verdicts, lambda *_: an_assistant(trigger=trigger))
 
-    assert [message.ref for message in found] == expected
+    assert [message.ref for message, _ in found] == expected
 
 
 def test_a_stream_without_an_assistant_gets_no_answers() -> None:

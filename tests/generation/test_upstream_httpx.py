@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.inference import small_decoders
 from tests.inference.small_decoders import prompt, text_of, written
 
 WAIT_S = 20.0
+PATIENCE_S = 4.0
+"""Less than the time that connecting may take by default."""
 KEY = "sk-very-secret-key-0123456789"
 VLLM_TOO_LONG = (
     '{"error": {"code": 400, "type": "BadRequestError", "param": null, "message": '
@@ -375,6 +378,7 @@ def test_what_came_before_a_server_died_was_shown(server: Remote) -> None:
         pytest.param(Script(hang="before"), id="no answer"),
         pytest.param(Script(HELLO[:1], hang="after"), id="no next token"),
         pytest.param(Script([": still here\n\n"], drip=True), id="only signs of life"),
+        pytest.param(Script([*HELLO[:1], "data: "], drip=True), id="no end of a line"),
     ],
 )
 def test_a_server_that_takes_too_long_fails_and_is_let_go(server: Remote, script: Script) -> None:
@@ -386,6 +390,57 @@ def test_a_server_that_takes_too_long_fails_and_is_let_go(server: Remote, script
 
     wait_until(lambda: server.seen().gone == before.gone + 1)
     assert len(since(server, before)) == 1
+
+
+def test_the_time_that_a_reader_takes_is_not_the_servers(server: Remote) -> None:
+    now = 0.0
+    server.script(Script(HELLO))
+    found = Upstream(settings(server), clock=lambda: now).generate(prompt(), Cancellation())
+
+    assert next(found) == Piece("Hel")
+    now = 1_000.0
+
+    assert text_of(list(found)) == "lo"
+
+
+def test_a_refusal_that_comes_in_drips_is_not_waited_for(server: Remote) -> None:
+    server.script(Script(["x"], status=400, drip=True))
+
+    with pytest.raises(ModelUnavailable, match="status 400"):
+        answer(upstream(server, token_timeout_s=0.3))
+
+
+@contextmanager
+def never_answering(queue: int, waiting: int) -> Iterator[str]:
+    """The address of a socket that takes so many connections into its queue, and that so many
+    already ask for; nobody takes them out of it."""
+    with ExitStack() as opened:
+        listening = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=queue))
+        address = listening.getsockname()
+        for _ in range(waiting):
+            early = opened.enter_context(socket.socket())
+            early.setblocking(False)
+            early.connect_ex(address)
+        yield f"127.0.0.1:{address[1]}"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "queue", "waiting"),
+    [pytest.param("http", 0, 8, id="no connection"), pytest.param("https", 8, 0, id="no TLS")],
+)
+def test_a_server_that_does_not_let_in_is_given_up_in_time(
+    scheme: str, queue: int, waiting: int
+) -> None:
+    pauses = Pauses()
+    with never_answering(queue, waiting) as address:
+        found = upstream(Remote(f"{scheme}://{address}"), pauses, connect_timeout_s=0.2)
+        began = time.monotonic()
+
+        with pytest.raises(ModelUnavailable, match="cannot be reached"):
+            answer(found)
+
+    assert 0.6 <= time.monotonic() - began < 0.6 + PATIENCE_S
+    assert pauses.seconds == [0.25, 0.5]
 
 
 def test_a_server_that_is_not_there_is_tried_three_times() -> None:

@@ -111,6 +111,8 @@ def test_the_first_assistant_has_a_system_prompt_that_the_operator_may_change() 
     assistant = AssistantRecord.objects.get()
     assert assistant.system_prompt == first_run.SYSTEM_PROMPT
     assert assistant.temperature == first_run.TEMPERATURE
+    assert assistant.top_p == first_run.TOP_P
+    assert assistant.max_tokens == first_run.MAX_TOKENS
     AssistantRecord.objects.update(system_prompt="Speak like a pirate.", temperature=1.0)
     first_run.prepare(WANTED)
     assistant.refresh_from_db()

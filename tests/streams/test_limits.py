@@ -86,6 +86,8 @@ def test_any_text_is_a_rate_or_a_bad_one(text: str) -> None:
         "stream.open_connections",
         "process.messages",
         "site.sockets",
+        "all.generations",
+        "user.waiting_generations",
         "a.b.c",
     ],
 )
@@ -99,6 +101,8 @@ def test_an_unknown_name_is_refused_with_those_there_are(name: str) -> None:
     [
         ("user.open_connections", "20/10s"),
         ("process.sockets", "20/10s"),
+        ("user.open_generations", "5/1m"),
+        ("all.waiting_generations", "256/1s"),
         ("user.messages", "20"),
         ("address.connections", "5"),
         ("address.accepts", "5"),

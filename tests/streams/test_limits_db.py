@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from inference import config_redis
 from streams import bans_db, bans_redis, keys, limits_db
-from streams.limits import DEFAULTS, Rate
+from streams.limits import DEFAULTS, EXPECTED_BY, NAMES, Rate
 from streams.limits_redis import read_limits
 from streams.models import Ban, RateLimit, Site, Stream
 
@@ -106,6 +106,29 @@ def test_an_installation_that_has_limits_gets_the_one_on_signing_in_and_a_fresh_
     add(apps, None)
     found = {str(row): row.rate for row in RateLimit.objects.all()}
     assert found == {"user.messages": "7/1s", "address.sign_ins": DEFAULTS["address.sign_ins"]}
+
+
+def test_an_installation_that_has_limits_gets_the_bound_of_the_queue_and_a_fresh_one_waits() -> (
+    None
+):
+    add = import_module("streams.migrations.0008_waiting_limits").add
+    RateLimit.objects.all().delete()
+    add(apps, None)
+    assert not RateLimit.objects.exists()
+
+    RateLimit.objects.create(scope="user", resource="messages", rate="7/1s")
+    add(apps, None)
+    add(apps, None)
+    found = {str(row): row.rate for row in RateLimit.objects.all()}
+    assert found == {"user.messages": "7/1s", "all.waiting_generations": "256"}
+
+
+def test_every_limit_there_is_can_be_stored_and_lifted_with_all_others(valkey: redis.Redis) -> None:
+    for name in NAMES:
+        command("set", name, "5" if EXPECTED_BY.get(name.partition(".")[2]) else "5/1m")
+    assert set(read_limits(valkey) or {}) == set(NAMES)
+    command("off", "--all")
+    assert read_limits(valkey) == {}
 
 
 def test_limits_and_bans_that_redis_lost_come_back(
@@ -209,6 +232,7 @@ def test_the_command_lifts_one_limit_or_all_and_remembers_their_rates(
     assert "user.open_connections     off (20)\n" in command("list")
     assert "process.sockets           off (50000)\n" in command("list")
     assert "session.generations       unlimited\n" in command("list")
+    assert "all.waiting_generations   off (256)\n" in command("list")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, pre_tokenizers
 
+from inference.generator import Role, Sampling, Turn
 from rtai_project import first_run
 from training import chat_judge, chat_sources, chat_words
 from training.chat_judge import JUDGED
@@ -158,8 +159,13 @@ def test_a_person_is_misspelt_now_and_then_but_never_emptied() -> None:
 
 
 def test_replies_are_judged_as_the_first_assistant_gives_them() -> None:
-    told = chat_judge.SYSTEM, chat_judge.TEMPERATURE
-    assert told == (first_run.SYSTEM_PROMPT, first_run.TEMPERATURE)
+    prompt = chat_judge.prompt("Hello!", chat_judge.TEMPERATURE, seed=7)
+
+    told = prompt.turns, prompt.sampling
+    assert told == (
+        (Turn(Role.SYSTEM, first_run.SYSTEM_PROMPT), Turn(Role.USER, "Hello!")),
+        Sampling(first_run.MAX_TOKENS, first_run.TEMPERATURE, first_run.TOP_P, seed=7),
+    )
 
 
 def test_eight_words_in_a_row_are_found_whatever_their_marks() -> None:

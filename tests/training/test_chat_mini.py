@@ -13,6 +13,9 @@ from inference.generator import Cancellation, Ended, Finish, Piece, Prompt, Role
 
 FOLDER = Path(__file__).parents[2] / "plugins" / "models" / "chat-mini-1.2.0"
 JUDGED = Path(__file__).parents[2] / "training" / "dialogues" / "judged.jsonl"
+MOST_BYTES = 50_000_000
+MOST_REPEATING = 15
+"""Of fifty replies that were judged: 30 % may share eight words in a row with the training text."""
 ASKED = ["Hello!", "Are you a human?", "I forgot my password", "Tell me a joke", "Where are you?"]
 
 
@@ -40,7 +43,7 @@ def test_the_manifest_tells_the_truth() -> None:
     for name, digest in manifest["files"].items():
         content = (FOLDER / name).read_bytes()
         assert digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
-        assert len(content) < 50_000_000
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < MOST_BYTES
 
 
 def test_the_card_in_the_folder_is_the_one_in_the_documentation() -> None:
@@ -88,7 +91,9 @@ def test_the_card_tells_what_was_judged(part: int) -> None:
     marks = [record["mark"] for record in judged]
     tally = " / ".join(str(marks.count(mark)) for mark in ("good", "passable", "bad"))
     assert set(marks) <= {"good", "passable", "bad"}
+    assert {record["repeats"] for record in judged} <= {"yes", "no"}
     repeating = sum(record["repeats"] == "yes" for record in judged)
+    assert repeating <= MOST_REPEATING
     card = (FOLDER / "card.md").read_text(encoding="utf-8")
     name = ("first", "second")[part]
     assert f"| {name} fifty replies, read by hand: good / passable / bad | {tally} |" in card

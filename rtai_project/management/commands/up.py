@@ -91,7 +91,7 @@ class Command(BaseCommand):
         watch.start()
         while not stopping.wait(TICK_S):
             supervisor.tick()
-            _end_stuck(supervisor, watch)
+            _look_after(supervisor, watch)
             if ready.is_set():
                 ready.clear()
                 self._say([f"ready {_shown()}/"])
@@ -196,9 +196,15 @@ def _await_ready(
         stopping.wait(ASK_EVERY_S)
 
 
-def _end_stuck(supervisor: Supervisor, watch: Watch) -> None:
+def _look_after(supervisor: Supervisor, watch: Watch) -> None:
+    """Ends workers that are stuck. For one that has died nobody waits longer than for the dead."""
     pids = {child.pid: name for name, child in supervisor.children.items() if child.pid}
     watch.pids = {pid for pid, name in pids.items() if name.startswith(programs.WORKERS)}
+    watch.awaited = {
+        pid
+        for pid, name in pids.items()
+        if name.startswith(programs.GENERATION) and not supervisor.children[name].deaths
+    }
     for pid, reason in watch.take().items():
         if pid in pids:
             supervisor.kill(pids[pid], reason)
