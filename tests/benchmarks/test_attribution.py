@@ -16,6 +16,7 @@ from training.labelled import read
 SAMPLE = 60
 
 
+@pytest.mark.timeout(300)  # Half a minute of processor time, also beside other tests.
 def test_most_flags_of_labelled_texts_are_explained_by_the_words_named() -> None:
     """Without them no rule of the default policy fires, and they are a third at most."""
     texts = [each.text for each in read()]

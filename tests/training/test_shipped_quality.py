@@ -18,6 +18,7 @@ from training.calibrate import average_precision
 from training.labelled import CONCERNS, LabelledText, read
 from training.labels import MODERATION_LABELS
 
+pytestmark = pytest.mark.timeout(300)  # Half a minute of processor time, also beside other tests.
 Rows = list[list[float]]
 Decided = tuple[Action, tuple[str, ...]]
 """What happens to a text, and the rules that fired."""
