@@ -20,6 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from benchmarks import report
+from benchmarks.bare import folders
 from inference.attribution import Highlight, Target, explain
 from inference.types import Scores
 from inference.words import Span, without, words
@@ -42,6 +43,11 @@ class Explained:
     cleared: bool
     within_third: bool
     by_label: dict[str, bool]
+
+    @property
+    def explained(self) -> bool:
+        """Whether so few words are the whole reason."""
+        return self.cleared and self.within_third
 
 
 class Model:
@@ -130,9 +136,8 @@ def spans(found: Iterable[Highlight], label: str | None = None) -> list[Span]:
 
 def rows_of(found: list[Explained]) -> list[report.Row]:
     """The figures: overall, by length, by label."""
-    share = sum(each.cleared and each.within_third for each in found) / len(found)
     rows = [
-        report.Row("flagged texts explained", _share(found), "≥ 80 %", share >= GOAL),
+        report.Row("flagged texts explained", _share(found), "≥ 80 %", explained(found) >= GOAL),
         *(
             report.Row(f"of {low} to {high} words", _share(here))
             for low, high in ((1, 2), (3, 5), (6, 15), (16, 40), (41, 100), (101, 10_000))
@@ -151,9 +156,13 @@ def rows_of(found: list[Explained]) -> list[report.Row]:
     return rows
 
 
+def explained(found: Sequence[Explained]) -> float:
+    """The share of the texts that are explained."""
+    return sum(each.explained for each in found) / len(found)
+
+
 def _share(found: list[Explained]) -> str:
-    good = sum(each.cleared and each.within_third for each in found)
-    return f"{good / len(found):.1%} of {len(found)}"
+    return f"{explained(found):.1%} of {len(found)}"
 
 
 def main() -> None:
@@ -162,12 +171,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="JSON lines with a text each")
     parser.add_argument("--limit", type=int, default=1000, help="so many flagged texts, by chance")
     parser.add_argument("--threshold", type=float, help="default: those of the default policy")
-    parser.add_argument("--model", type=Path, default=Path("plugins/models/guard-mini-1.2.0"))
+    parser.add_argument("--model", type=Path, help="default: the newest that ships")
     parser.add_argument("--json", help="write the rows to this file as well")
     asked = parser.parse_args()
     texts = [json.loads(line)["text"] for line in asked.data.read_text("utf-8").splitlines()]
     random.Random(1).shuffle(texts)  # noqa: S311 - a sample, no secret
-    model = Model(asked.model)
+    moderation, _ = folders()
+    model = Model(asked.model or moderation)
     limits = thresholds(asked.threshold, model)
     chosen = islice(flagged(texts, model, limits), asked.limit)
     report.finish(rows_of([measure(text, targets, model) for text, targets in chosen]), asked)

@@ -34,7 +34,7 @@ class Judge:
         return next((each for each in verdicts if not each.action.publishes), None)
 
     def growing(self, generation: Generation, text: str, judged: str) -> Verdict:
-        """The verdict on an answer's `text` so far, of which `judged` is looked at."""
+        """The verdict on an answer's `text` so far, of which the end, `judged`, is looked at."""
         message = _message(generation, text, self._clock())
         [verdict] = self._verdicts(generation, [(message, judged)], whole=False)
         return verdict
@@ -53,9 +53,9 @@ class Judge:
     def _verdicts(
         self, generation: Generation, said: Sequence[tuple[Message, str]], *, whole: bool
     ) -> list[Verdict]:
-        """One for each message, of which the text beside it is looked at."""
+        """One for each message, of which the text beside it, the end of its own, is looked at."""
         started = self._clock()
-        judged = self._judge(generation, [text for _, text in said], whole)
+        judged = self._judge(generation, said, whole)
         ended = self._clock()
         timing = {"model": ended - started, "total": ended - started}
         return [
@@ -64,15 +64,20 @@ class Judge:
         ]
 
     def _judge(
-        self, generation: Generation, texts: Sequence[str], whole: bool
+        self, generation: Generation, said: Sequence[tuple[Message, str]], whole: bool
     ) -> list[tuple[Scores, Decision]]:
         policy = self._policies().for_stream(generation.site, generation.stream or "")
+        plugins = None if whole else policy.plugins
         try:
-            scored = self._scorer.score(texts, None if whole else policy.plugins)
+            scored = self._scorer.score([text for _, text in said], plugins)
         except Exception:  # Whatever it is, an unjudged text may not pass in silence.
-            logger.exception("%d texts got no scores", len(texts))
-            return [(NO_SCORES, fail(policy)) for _ in texts]
-        return [(scores, decide(scores, policy)) for scores in scored]
+            logger.exception("%d texts got no scores", len(said))
+            return [(NO_SCORES, fail(policy)) for _ in said]
+        placed = [
+            scores.behind(len(message.text) - len(text))
+            for scores, (message, text) in zip(scored, said, strict=True)
+        ]
+        return [(scores, decide(scores, policy)) for scores in placed]
 
 
 def _question(generation: Generation, text: str) -> Message:

@@ -1,7 +1,8 @@
 """Tells cheaply whether a text is probably not English, which the shipped models do not know.
 
-Letters of another script, or more function words of another language than of English. A short
-text, a name or a code tells nothing and passes: the mark is for a reader, not for a decision.
+Letters of another script, or more function words of another language than of English; of a short
+text also words that only another language has, insults first of all. A name or a code tells nothing
+and passes: the mark is for a reader, not for a decision.
 """
 
 import re
@@ -45,8 +46,41 @@ som är på inte jag av för yang dan ini itu tidak dengan untuk saya kamu ada a
 ng mga ako ka hain nahi kya aur tum yeh woh bhi
 """
 """Of twelve languages of Europe, of Indonesian and Tagalog, and of romanised Hindi."""
+_SHARED_WORDS = """
+a i am an as at be come do for had has he her him hi if in is like made me most no of off on one
+or over so some take to time up us want was we will u
+"""
+"""English words that other languages have too: beside words of theirs they tell nothing."""
+_TELLING_WORDS = """
+ich nicht und dich mich dir mir euch bist habe haben hast wird werden kein keine keinen mein dein
+deine meine eine einen einem einer ist sind dass weil wenn oder aber auch für über nichts gegen
+diese alles noch seine wurde hätte könnte wegen zum muss sollten jetzt geht kann einfach machen
+sehen können wir nach seit leider würde durch viele viel hier unser warum heute wieder bitte
+scheiße scheisse scheiß scheiss arschloch hurensohn fotze wichser ficken fickt fick verpiss fresse
+hure schlampe hasse dumm blöd blöde missgeburt spast schwuchtel kanake ausländer stirb sterben
+töten gehört leute menschen deutschland hijo hija hijos puta puto putas putos mierda joder coño
+cabrón cabron cabrones pendejo pendeja gilipollas maricón maricon zorra vete cállate callate chinga
+chingada verga culo tonto tonta estúpido estúpida estupido feo imbécil imbecil odio matar muere
+muérete voy estoy estás está eres somos tengo tienes tiene quiero quieres puede hola gracias mucho
+mucha muchas nunca siempre también porque cuando donde quien ahora ayer mañana bueno mejor puedo
+día pero muy algo tanto cosa así suis êtes sommes sont nous vous c'est j'ai t'es qu'il mais avec
+dans très contre merci bonjour merde putain connard connasse salope salopes pute putes enculé
+encule enculer foutre niquer mère gueule pédé bâtard batard déteste haine tuer crève dégage faire
+être avoir fils veux rien toi tout sono della delle cazzo stronzo stronza vaffanculo merda puttana
+figlio troia coglione coglioni bastardo frocio schifo muori ammazzo grazie perché anche questo
+questa molto sempre niente sei posso quanto tutti dopo tutto fatto ancora puoi siamo voglio nella
+così oggi você não porra caralho foda foder filho viado otário odeio vou estou obrigado obrigada
+muito pra hoje gente ele ela fazer coisa melhor aqui jij niet ook hoer klootzak godverdomme siktir
+orospu çocuğu piç aptal bir için çok değil kurwa jebać pierdol spierdalaj chuj jesteś anjing
+bangsat kontol goblok tolol kamu aku opo piye putang ulol kwa watu njia kwamba mtu không madarchod
+behenchod bhosdike chutiya nahi nhi hai aaj raha rahe baat bahut liye mera hota karna kaise kya toh
+phir jävla fitta inte
+"""
+"""Words that English has no use for, insults among them: one may tell a whole text."""
 _ENGLISH = frozenset(_ENGLISH_WORDS.split())
-_FOREIGN = frozenset(_FOREIGN_WORDS.split())
+_SURE = _ENGLISH - frozenset(_SHARED_WORDS.split())
+_TELLING = frozenset(_TELLING_WORDS.split())
+_FOREIGN = frozenset(_FOREIGN_WORDS.split()) | _TELLING
 _ACCENTED = re.compile("[\u00c0-\u024f\u1e00-\u1eff]")
 
 
@@ -63,15 +97,19 @@ def is_foreign(text: str) -> bool:
 
 
 def _is_foreign_latin(text: str) -> bool:
-    words = [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+    words = _WORD.findall(text.lower().replace("’", "'"))
+    if sum(map(_TELLING.__contains__, words)) > sum(map(_SURE.__contains__, words)):
+        return True
     if len(words) < ENOUGH_WORDS:
         return False
-    english = sum(word in _ENGLISH for word in words)
-    foreign = sum(word in _FOREIGN for word in words)
-    if foreign >= 2 and foreign > english:
+    english = sum(map(_ENGLISH.__contains__, words))
+    if 2 <= sum(map(_FOREIGN.__contains__, words)) > english:
         return True
-    accented = sum(_ACCENTED.search(word) is not None for word in words)
-    return english == 0 and accented * 4 >= len(words)
+    return not english and 4 * sum(map(_is_accented, words)) >= len(words)
+
+
+def _is_accented(word: str) -> bool:
+    return _ACCENTED.search(word) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -12,5 +12,8 @@ class Runtime(Protocol):
     """The execution provider in use, such as `CPUExecutionProvider`."""
 
     def run(self, texts: Sequence[str]) -> list[list[float]]:
-        """One row per text, in order; one probability per label, in the order of `labels`."""
+        """One row per text, in order; one probability per label, in the order of `labels`.
+
+        Where the worst part of a long text gave it, a probability is a PassageScore.
+        """
         ...

@@ -12,17 +12,15 @@ if os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
     if "onnxruntime" in sys.modules:
         raise ImportError("ORT_DISABLE_TELEMETRY=1 must be set before onnxruntime is imported.")
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-# One thread for each process; the tokenizer's own pool would compete with the other workers.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from inference.errors import BadModel, ModelUnavailable
-from inference.normalisation import normalise
-from inference.versions import MODEL, TOKENIZER, Manifest, WindowReduction
+from inference.types import PassageScore
+from inference.versions import MODEL, TOKENIZER, Manifest
+from inference.windows_onnx import Cut, Ids, Windows
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +38,6 @@ all at once.
 WARM_UP = ((1, 4), (1, 16), (8, 16), (32, 32))
 """Texts and words of the runs before a version is used."""
 
-Ids = list[int]
 Rows = NDArray[np.float32]
 
 
@@ -78,9 +75,7 @@ class OnnxRuntime:
         usual = BATCH_TOKENS.get(execution.provider, BATCH_TOKENS[CPU])
         self._max_batch_tokens = execution.max_batch_tokens or usual
         self._observe_tokens = observe_tokens
-        self._tokenizer = _tokenizer(folder / TOKENIZER, manifest)
-        self._prefix, self._suffix = _marks(self._tokenizer)
-        self._pad = self._tokenizer.token_to_id("[PAD]") or 0
+        self.windows = Windows(folder / TOKENIZER, manifest)
         self._session = open_session(folder / MODEL, manifest, execution)
         self.provider = str(self._session.get_providers()[0])
         _check_provider(manifest, execution, self.provider)
@@ -97,22 +92,16 @@ class OnnxRuntime:
         Windows of all texts run sorted by length, so that little is padded; each text's row
         is reduced from its own windows only.
         """
-        windows = [(row, ids) for row, text in enumerate(texts) for ids in self.windows(text)]
+        cuts = [self.windows.cut(text) for text in texts]
+        windows = [(row, ids) for row, cut in enumerate(cuts) for ids in cut.windows]
         windows.sort(key=lambda window: len(window[1]))
         rows: list[list[Rows]] = [[] for _ in texts]
         for batch in self._batches(windows):
             answers = self._run([ids for _, ids in batch])
             for (row, _), answer in zip(batch, answers, strict=True):
+                # A text's windows are all of one length, so sorting has left them in order.
                 rows[row].append(answer)
-        return [self._reduce(found) for found in rows]
-
-    def windows(self, text: str) -> list[Ids]:
-        """The text as overlapping windows of at most `max_tokens` tokens, marks included."""
-        ids = self._tokenizer.encode(clean(text), add_special_tokens=False).ids
-        size = self._manifest.max_tokens - len(self._prefix) - len(self._suffix)
-        step = size - size // 4
-        starts = [*range(0, max(0, len(ids) - size), step), max(0, len(ids) - size)]
-        return [[*self._prefix, *ids[start : start + size], *self._suffix] for start in starts]
+        return [_reduce(found, cut) for found, cut in zip(rows, cuts, strict=True)]
 
     def _batches(self, windows: list[tuple[int, Ids]]) -> Iterator[list[tuple[int, Ids]]]:
         """Consecutive windows, sorted by length, whose padded tokens stay within the budget."""
@@ -127,7 +116,7 @@ class OnnxRuntime:
 
     def _run(self, batch: list[Ids]) -> Rows:
         width = max(map(len, batch))
-        ids = np.full((len(batch), width), self._pad, dtype=np.int64)
+        ids = np.full((len(batch), width), self.windows.pad, dtype=np.int64)
         mask = np.zeros_like(ids)
         for row, window in enumerate(batch):
             ids[row, : len(window)] = window
@@ -142,36 +131,18 @@ class OnnxRuntime:
             )
         return np.asarray(answer, dtype=np.float32)
 
-    def _reduce(self, windows: list[Rows]) -> list[float]:
-        if len(windows) == 1:
-            return [float(value) for value in windows[0]]
-        stacked = np.stack(windows)
-        if self._manifest.window_reduction is WindowReduction.MAX:
-            return [float(value) for value in stacked.max(axis=0)]
+
+def _reduce(windows: list[Rows], cut: Cut) -> list[float]:
+    """One score for each label: the worst window's, with its place, or the mean of all."""
+    if len(windows) == 1:
+        return [float(value) for value in windows[0]]
+    stacked = np.stack(windows)
+    if not cut.spans:
         return [float(value) for value in stacked.mean(axis=0, dtype=np.float64)]
-
-
-def clean(text: str) -> str:
-    """The text as the model reads it: disguises undone, no lone surrogates."""
-    return normalise(text).text.encode("utf-8", "replace").decode()
-
-
-def _tokenizer(path: Path, manifest: Manifest) -> Any:
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # The library raises plain Exception.
-        raise BadModel(f"{path.name} of {manifest.ref} is not a tokenizer: {error}.") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
-
-
-def _marks(tokenizer: Any) -> tuple[Ids, Ids]:
-    """The special tokens that the tokenizer puts before and after a text."""
-    marked = tokenizer.encode("a")
-    plain = len(tokenizer.encode("a", add_special_tokens=False).ids)
-    before = marked.special_tokens_mask.index(0) if 0 in marked.special_tokens_mask else 0
-    return marked.ids[:before], marked.ids[before + plain :]
+    return [
+        PassageScore(float(stacked[window, label]), cut.spans[window])
+        for label, window in enumerate(stacked.argmax(axis=0))
+    ]
 
 
 def open_session(

@@ -9,7 +9,7 @@ from typing import Protocol
 from inference.languages import is_foreign
 from inference.plugin import Plugin
 from inference.registry import describe
-from inference.types import Labels, Scores
+from inference.types import Labels, Passages, PassageScore, Scores
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,10 @@ class Lineup:
 
     loaded: tuple[Loaded, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+
+
+Row = tuple[Labels, Passages]
+"""What a plugin said of one text, and of which passages it said so."""
 
 
 class BadScores(ValueError):
@@ -68,7 +72,7 @@ class Scorer:
             return []
         lineup = self._lineup() if plugins is None else _chosen(self._lineup(), plugins)
         failures = dict(lineup.missing)
-        rows: dict[str, list[Labels]] = {}
+        rows: dict[str, list[Row]] = {}
         for loaded in lineup.loaded:
             name = loaded.plugin.name
             try:
@@ -82,10 +86,11 @@ class Scorer:
         narrow = any(each.plugin.english_only for each in lineup.loaded)
         return [
             Scores(
-                {name: found[index] for name, found in rows.items()},
+                {name: found[index][0] for name, found in rows.items()},
                 models,
                 failures,
                 low_confidence=narrow and is_foreign(text),
+                passages={name: found[index][1] for name, found in rows.items() if found[index][1]},
             )
             for index, text in enumerate(texts)
         ]
@@ -95,9 +100,11 @@ class Scorer:
         chosen = _chosen(self._lineup(), plugins)
         return Scorer(lambda: chosen)
 
-    def _rows(self, plugin: Plugin, texts: Sequence[str]) -> list[Labels]:
+    def _rows(self, plugin: Plugin, texts: Sequence[str]) -> list[Row]:
         started = self._clock()
-        rows = check_rows(plugin, plugin.predict(texts), len(texts))
+        found = plugin.predict(texts)
+        checked = check_rows(plugin, found, len(texts))
+        rows = list(zip(checked, map(_passages, found), strict=True))
         if self._watcher:
             self._watcher.scored(plugin.name, self._clock() - started)
         return rows
@@ -128,3 +135,7 @@ def _check_row(labels: tuple[str, ...], row: Labels) -> Labels:
         if not 0.0 <= value <= 1.0:  # False for NaN too.
             raise BadScores(f"{label} is {value}, expected a probability")
     return checked
+
+
+def _passages(row: Labels) -> Passages:
+    return {label: score.passage for label, score in row.items() if isinstance(score, PassageScore)}

@@ -34,7 +34,7 @@ def words(text: str) -> list[Span]:
     read = normalise(text)
     spans: list[Span] = []
     for match in _WORD.finditer(read.text):
-        span = _trimmed(text, _original(text, read, match.start(), match.end()))
+        span = _trimmed(text, original(text, read, match.start(), match.end()))
         if spans and span.start < spans[-1].end:
             # Several words read out of one character: together they are one.
             span = Span(spans.pop().start, span.end)
@@ -72,6 +72,16 @@ def passages(text: str, found: Sequence[Span], size: int) -> list[Passage]:
     ]
 
 
+def original(text: str, read: Normalised, start: int, end: int) -> Span:
+    """Where characters `start` to `end` of the normalised text stood, and what hid between.
+
+    They must be at least one.
+    """
+    last = read.offsets[end - 1]
+    after = next((place for place in read.offsets[end:] if place > last), len(text))
+    return Span(read.offsets[start], after)
+
+
 def without(text: str, spans: Iterable[Span]) -> str:
     """The text with these spans cut out; they must be in order and may not overlap."""
     kept: list[str] = []
@@ -80,13 +90,6 @@ def without(text: str, spans: Iterable[Span]) -> str:
         kept.append(text[end : span.start])
         end = span.end
     return "".join(kept) + text[end:]
-
-
-def _original(text: str, read: Normalised, start: int, end: int) -> Span:
-    """Where characters `start` to `end` of the normalised text stood, and what hid between."""
-    last = read.offsets[end - 1]
-    after = next((place for place in read.offsets[end:] if place > last), len(text))
-    return Span(read.offsets[start], after)
 
 
 def _trimmed(text: str, span: Span) -> Span:

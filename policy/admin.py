@@ -184,8 +184,8 @@ class VerdictAdmin(ReadOnly, VerdictBase):
 
     @admin.display(description="Reasons")
     def why(self, record: VerdictRecord) -> SafeString:
-        """The rules that fired."""
-        rows = ((_reason(each),) for each in record.reasons)
+        """The rules that fired, and which passage of a long text made them."""
+        rows = ((_reason(each, record.text),) for each in record.reasons)
         return format_html('<ul class="whys">{}</ul>', format_html_join("", "<li>{}</li>", rows))
 
     @admin.display(description="Scores")
@@ -239,10 +239,23 @@ def _marked(piece: Piece) -> tuple[SafeString | str]:
     return (format_html('<mark title="{}">{}</mark>', labels_of(piece.labels), piece.text),)
 
 
-def _reason(reason: dict[str, Any]) -> str:
+def _reason(reason: dict[str, Any], text: str) -> SafeString | str:
     score = f" {reason['score']:.2f}" if "score" in reason else ""
     label = f" ({reason['label']}{score})" if reason.get("label") else ""
-    return f"{reason.get('rule', '')}{label}"
+    said = f"{reason.get('rule', '')}{label}"
+    return _with_passage(said, text, *reason["passage"]) if "passage" in reason else said
+
+
+def _with_passage(said: str, text: str, start: int, end: int) -> SafeString:
+    """With the characters that decided, counted from 1 as people do, and the words to unfold."""
+    return format_html(
+        "{}<details><summary>characters {}–{} decided</summary>"
+        '<div class="said">{}</div></details>',
+        said,
+        f"{start + 1:,}",
+        f"{end:,}",
+        text[start:end],
+    )
 
 
 def _table(record: VerdictRecord, plugin: str) -> SafeString:

@@ -84,10 +84,11 @@ def new_id(now_ms: int) -> str:
 
 
 def full_reasons(reasons: tuple[Reason, ...]) -> list[dict[str, Any]]:
-    """What moderators and the command line see: rule, label and score."""
+    """What moderators and the command line see: rule, label, score, and a long text's passage."""
     return [
         {"rule": reason.rule}
         | ({"label": reason.label} if reason.label else {})
         | ({"score": reason.score} if reason.score is not None else {})
+        | ({"passage": [reason.passage.start, reason.passage.end]} if reason.passage else {})
         for reason in reasons
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from inference.types import Scores
+from inference.words import Span
 
 
 class Action(StrEnum):
@@ -55,6 +56,8 @@ class Reason:
     plugin: str = ""
     threshold: float | None = None
     """Which score the rule looked at, and what it reached; unset where no score decided."""
+    passage: Span | None = None
+    """The characters of a long text that got the score; unset where the whole text did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,8 @@ def _missing(scores: Scores, policy: Policy) -> list[str]:
 
 def _reason(scores: Scores, rule: Rule) -> Reason:
     score = round(_score(scores, rule) or 0.0, 4)
-    return Reason(rule.name, rule.label, score, rule.action, rule.plugin, rule.threshold)
+    passage = scores.passages.get(rule.plugin, {}).get(rule.label)
+    return Reason(rule.name, rule.label, score, rule.action, rule.plugin, rule.threshold, passage)
 
 
 def _label(policy: Policy) -> str:

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from inference import versions
 from inference.errors import BadModel
-from inference.runtime_onnx import CPU, Execution, OnnxRuntime, clean
+from inference.runtime_onnx import CPU, Execution, OnnxRuntime
+from inference.types import PassageScore
+from inference.windows_onnx import whole
 from tests.inference import small_models
 from tests.inference.small_models import WORDS
 
@@ -65,11 +67,11 @@ def test_any_text_gives_probabilities(text: str, runtime: OnnxRuntime) -> None:
 
 
 def test_lone_surrogates_do_not_reach_the_tokenizer() -> None:
-    assert clean("a\ud800b").encode().decode().isprintable()
+    assert whole("a\ud800b").encode().decode().isprintable()
 
 
 def test_a_long_text_is_read_to_its_end(runtime: OnnxRuntime) -> None:
-    windows = runtime.windows("good " * 40 + "four")
+    windows = runtime.windows.cut("good " * 40 + "four").windows
 
     assert all(len(window) <= 16 for window in windows)
     assert all(window[0] == 2 and window[-1] == 3 for window in windows)
@@ -78,18 +80,40 @@ def test_a_long_text_is_read_to_its_end(runtime: OnnxRuntime) -> None:
 
 
 def test_a_text_that_just_fits_is_one_window(runtime: OnnxRuntime) -> None:
-    assert [len(window) for window in runtime.windows("good " * 14)] == [16]
-    assert [len(window) for window in runtime.windows("good " * 15)] == [16, 16]
+    assert [len(window) for window in runtime.windows.cut("good " * 14).windows] == [16]
+    assert [len(window) for window in runtime.windows.cut("good " * 15).windows] == [16, 16]
 
 
 def test_windows_are_reduced_as_the_manifest_says(tmp_path: Path) -> None:
     text = "good " * 14 + "four " * 14
     most = opened(small_models.version(tmp_path / "max"))
     mean = opened(small_models.version(tmp_path / "mean", window_reduction="mean"))
-    parts = most._run(most.windows(text))
+    parts = most._run(most.windows.cut(text).windows)
 
     assert most.run([text])[0] == pytest.approx(parts.max(axis=0))
     assert mean.run([text])[0] == pytest.approx(parts.mean(axis=0))
+
+
+def test_the_score_of_a_long_text_carries_the_passage_of_its_worst_window(tmp_path: Path) -> None:
+    runtime = opened(small_models.version(tmp_path))
+    text = "good " * 20 + "four " * 14 + "good " * 20
+
+    highest, lowest = runtime.run(["good", text, "four " * 3])[1]
+
+    assert isinstance(highest, PassageScore)
+    assert isinstance(lowest, PassageScore)
+    assert text[highest.passage.start : highest.passage.end].count("four") >= 11
+    assert "four" not in text[lowest.passage.start : lowest.passage.end]
+    assert runtime.run([text])[0] == [highest, lowest]
+
+
+def test_a_score_of_the_whole_text_carries_no_passage(tmp_path: Path) -> None:
+    most = opened(small_models.version(tmp_path / "max"))
+    mean = opened(small_models.version(tmp_path / "mean", window_reduction="mean"))
+
+    short, long = most.run(["good " * 14])[0], mean.run(["good " * 40])[0]
+
+    assert {type(score) for score in (*short, *long)} == {float}
 
 
 def test_batches_stay_within_their_budget_of_padded_tokens(tmp_path: Path) -> None:

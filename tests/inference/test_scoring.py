@@ -9,7 +9,8 @@ import pytest
 
 from inference.plugin import Plugin
 from inference.scoring import Lineup, Loaded, Scorer
-from inference.types import Labels
+from inference.types import Labels, PassageScore
+from inference.words import Span
 
 
 class Steady(Plugin):
@@ -153,6 +154,19 @@ def test_a_batch_keeps_the_plugins_it_began_with() -> None:
 
     assert list(first.by_plugin) == ["bad", "steady"]
     assert second.by_plugin == {}
+
+
+def test_passages_of_scores_that_a_plugin_passed_on_are_told() -> None:
+    def answer(texts: Sequence[str]) -> list[Labels]:
+        found = PassageScore(0.75, Span(3, 9))
+        return [{"a": found, "b": 1 - found}, *[{"a": 0.5, "b": 0.5}] * (len(texts) - 1)]
+
+    long, short = scorer(bad(answer), Steady()).score(["a long text", "short"])
+
+    assert long.passages == {"bad": {"a": Span(3, 9)}}
+    assert long.by_plugin["bad"] == {"a": 0.75, "b": 0.25}
+    assert {type(score) for score in long.by_plugin["bad"].values()} == {float}
+    assert short.passages == {}
 
 
 class Narrow(Steady):

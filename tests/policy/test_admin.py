@@ -148,6 +148,22 @@ def test_the_words_behind_a_verdict_are_marked_in_its_text(held: VerdictRecord) 
     assert "<b>" not in page
 
 
+def test_the_passage_that_decided_is_told_with_its_words(held: VerdictRecord) -> None:
+    held.text = "fine " * 240 + "<b>you idiot" + " fine" * 240
+    held.reasons = [
+        {"rule": "rude", "label": "insult", "score": 0.9, "passage": [1200, 1212]},
+        {"rule": "undecided", "label": "manners"},
+    ]
+    held.save()
+
+    page = a_person("view_verdictrecord").get(f"{PAGE}{held.pk}/change/").content.decode()
+
+    assert (
+        "<li>rude (insult 0.90)<details><summary>characters 1,201–1,212 decided</summary>"
+        '<div class="said">&lt;b&gt;you idiot</div></details></li><li>undecided (manners)</li>'
+    ) in page
+
+
 def test_texts_are_escaped(held: VerdictRecord) -> None:
     page = a_person("view_verdictrecord").get(PAGE).content.decode()
 

@@ -11,6 +11,7 @@ import pytest
 
 from inference.lines import MAX_LINE_BYTES
 from inference.types import Scores
+from inference.words import Span
 from policy import analysis
 from policy.analysis import Judge
 from policy.policy import Action, Policy, Rule
@@ -66,6 +67,19 @@ def test_a_line_is_judged_with_reasons_scores_and_models() -> None:
         "scores": {"manners": {"rude": 0.9123}},
         "models": {"manners": "m@1"},
     }
+
+
+def test_a_line_says_which_passage_of_a_long_text_decided() -> None:
+    class Placing(FakeScorer):
+        def score(self, texts: Sequence[str]) -> list[Scores]:
+            passages = {"manners": {"rude": Span(3, 9)}}
+            return [replace(each, passages=passages) for each in super().score(texts)]
+
+    (line,) = analyse(b"so awful\n", Placing())
+
+    assert line["reasons"] == [
+        {"rule": "rudeness", "label": "rude", "score": 0.9123, "passage": [3, 9]}
+    ]
 
 
 def test_flagged_lines_name_the_words_that_drove_them_where_asked() -> None:

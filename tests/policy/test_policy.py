@@ -1,8 +1,11 @@
 """Scores in, decision out."""
 
+from dataclasses import replace
+
 import pytest
 
 from inference.types import Scores
+from inference.words import Span
 from policy.policy import FAIL_RULE, Action, Policy, Rule, decide, fail
 from tests.builders import some_scores
 
@@ -47,6 +50,18 @@ def test_a_reason_names_label_and_score() -> None:
 
     assert decision.reasons[1].label == "threat"
     assert decision.reasons[1].score == 0.9712
+
+
+def test_a_reason_tells_the_passage_that_got_its_score() -> None:
+    scores = some_scores(threat=0.6, insult=0.9)
+    scores = replace(scores, passages={"moderation": {"insult": Span(120, 700)}})
+
+    decision = decide(scores, POLICY)
+
+    assert [(r.rule, r.passage) for r in decision.reasons] == [
+        ("maybe", None),
+        ("rude", Span(120, 700)),
+    ]
 
 
 def test_a_plugin_without_scores_counts_as_the_fail_mode() -> None:

@@ -12,6 +12,7 @@ import redis
 from django.db import DataError, OperationalError
 
 from inference.attribution import Target
+from inference.words import Span
 from policy import keys, records_db, verdicts
 from policy.messages import Verdict
 from policy.models import VerdictRecord
@@ -41,6 +42,17 @@ def test_a_record_becomes_a_row(valkey: redis.Redis) -> None:
     assert row.reasons == [{"rule": "threats", "label": "threat", "score": 0.97}]
     assert row.models_used == {"moderation": "guard@1+sha256:0"}
     assert valkey.xlen(keys.OUTBOX) == 0
+
+
+def test_a_row_keeps_the_passage_that_decided(valkey: redis.Redis) -> None:
+    verdict = a_verdict(Action.BLOCK)
+    (reason,) = verdict.decision.reasons
+    placed = replace(verdict.decision, reasons=(replace(reason, passage=Span(1200, 1900)),))
+    leave(valkey, replace(verdict, decision=placed))
+
+    RecordWriter(valkey, "w").write_once(block_ms=10)
+
+    assert VerdictRecord.objects.get().reasons[0]["passage"] == [1200, 1900]
 
 
 def test_one_who_writes_about_nul_is_taken_at_their_word(valkey: redis.Redis) -> None:

@@ -58,6 +58,8 @@ export interface Reason {
   rule: string;
   label?: string;
   score?: number;
+  /** The characters (code points) of a long text that got the score: from, and up to. */
+  passage?: [number, number];
 }
 
 /** `reset`: what follows begins anew; forget what you have of the stream. */

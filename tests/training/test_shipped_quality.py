@@ -1,0 +1,140 @@
+"""The moderation model that ships is as good as its card says, and decides alone as in company."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.bare import folders
+from inference import versions
+from inference.runtime_onnx import Execution, OnnxRuntime
+from inference.types import Scores
+from policy.defaults import DEFAULT_POLICY
+from policy.policy import Action, decide
+from tests.shipped import shipped_scorer
+from training.calibrate import average_precision
+from training.labelled import CONCERNS, LabelledText, read
+from training.labels import MODERATION_LABELS
+
+pytestmark = pytest.mark.timeout(300)  # Half a minute of processor time, also beside other tests.
+Rows = list[list[float]]
+Decided = tuple[Action, tuple[str, ...]]
+"""What happens to a text, and the rules that fired."""
+
+TEXTS = read()
+FLOORS = {
+    "harm": 0.94,
+    "toxicity": 0.955,
+    "severe_toxicity": 0.98,
+    "insult": 0.915,
+    "profanity": 0.87,
+    "threat": 0.915,
+    "harassment_threatening": 0.895,
+    "identity_attack": 0.96,
+    "hate_threatening": 0.92,
+    "sexual": 0.93,
+    "self_harm": 0.94,
+    "self_harm_intent": 0.78,
+    "self_harm_instructions": 0.885,
+    "violence": 0.96,
+    "violence_graphic": 0.905,
+    "illicit": 0.935,
+    "illicit_violent": 0.915,
+    "spam": 0.95,
+}
+"""Average precision of each label, a little below what its card says."""
+PADDED = Execution(max_batch_tokens=512)
+"""Runs four times as large as a worker's, so that long texts pad short ones."""
+LONG = "The meeting was moved to Thursday, because the room was taken by another group. " * 8
+
+
+@pytest.fixture(scope="module")
+def alone() -> Rows:
+    """The model's scores of each text, each in a run of its own."""
+    runtime = opened(Execution())
+    return [row for text in TEXTS for row in runtime.run([text.text])]
+
+
+def opened(execution: Execution) -> OnnxRuntime:
+    folder = folders()[0]
+    return OnnxRuntime(folder, versions.load(folder), execution)
+
+
+def column(rows: Rows, label: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Judgements and scores of the texts that concern a label."""
+    about = [number for number, text in enumerate(TEXTS) if concerns(text, label)]
+    judged = np.array([TEXTS[number].labels[label] for number in about], dtype=np.float64)
+    place = MODERATION_LABELS.index(label)
+    return judged, np.array([rows[number][place] for number in about], dtype=np.float64)
+
+
+def concerns(text: LabelledText, label: str) -> bool:
+    return label in text.labels and (label == "harm" or label in CONCERNS[text.theme])
+
+
+def decided(row: list[float]) -> Decided:
+    scores = Scores({"moderation": dict(zip(MODERATION_LABELS, row, strict=True))}, {})
+    decision = decide(scores, DEFAULT_POLICY)
+    return decision.action, tuple(reason.rule for reason in decision.reasons)
+
+
+def batches(dice: random.Random) -> Iterator[list[int]]:
+    """Every text once, in no order, in batches of 1 to 16."""
+    left = dice.sample(range(len(TEXTS)), len(TEXTS))
+    while left:
+        size = dice.randint(1, 16)
+        yield left[:size]
+        left = left[size:]
+
+
+def test_every_judged_label_has_a_floor() -> None:
+    assert set(FLOORS) == set(MODERATION_LABELS) - {"sexual_minors"}
+
+
+@pytest.mark.parametrize(("label", "floor"), FLOORS.items())
+def test_a_label_ranks_the_texts_that_concern_it_as_well_as_its_card_says(
+    alone: Rows, label: str, floor: float
+) -> None:
+    assert average_precision(*column(alone, label)) >= floor
+
+
+def test_harm_is_found_and_seldom_where_there_is_none(alone: Rows) -> None:
+    judged, scores = column(alone, "harm")
+    flagged = scores >= 0.5
+    caught = float(judged[flagged].sum())
+
+    assert caught / judged.sum() >= 0.81
+    assert caught / flagged.sum() >= 0.905
+
+
+def test_a_text_gets_the_same_decision_alone_and_in_any_company(alone: Rows) -> None:
+    dice, runtime = random.Random(1), opened(PADDED)
+    different = []
+    for batch in batches(dice):
+        neighbours = [LONG] * (dice.random() < 0.3)
+        rows = runtime.run([*neighbours, *(TEXTS[number].text for number in batch)])
+        for number, row in zip(batch, rows[len(neighbours) :], strict=True):
+            if decided(row) != decided(alone[number]):
+                different.append(TEXTS[number].text)
+
+    assert not different
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Gestern sind wir mit dem Zug ans Meer gefahren und haben den Tag am Strand verbracht.",
+        "Hier nous avons pris le train pour aller à la mer et nous avons dormi sur la plage.",
+        "Ayer fuimos en tren hasta la costa y pasamos todo el día en la playa con los niños.",
+    ],
+    ids=["German", "French", "Spanish"],
+)
+@pytest.mark.parametrize("plugin", ["moderation", "sentiment"])
+def test_each_model_that_ships_owns_up_to_knowing_english_only(plugin: str, text: str) -> None:
+    english = "Yesterday we took the train to the sea and spent the whole day on the beach."
+
+    foreign, known = shipped_scorer().only({plugin}).score([text * 10, english * 10])
+
+    assert (foreign.low_confidence, known.low_confidence) == (True, False)
