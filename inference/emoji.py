@@ -55,6 +55,8 @@ TEASING = {"🍆": "dick", "🍑": "ass", "💦": "cum"}
 """What emoji of food and water mean among lips and tongues; elsewhere they are what they are."""
 _TEASED = "🍆🍑💦👅👄🫦🥵😏😈💋"
 
+COMPANIONS = "🍆🍑" + "".join({sequence[0] for sequence in SEQUENCES})
+"""Emoji that mean something else in company."""
 SEQUENCE = re.compile("|".join(sorted(SEQUENCES, key=len, reverse=True)))
 TEASE = re.compile(f"[{_TEASED}](?:[\ufe0f\u200d ]*[{_TEASED}])+")
 

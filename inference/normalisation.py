@@ -48,6 +48,7 @@ _MATHEMATICAL_WORD = re.compile(
 )
 _STRANGE_LETTER = re.compile(f"[{scripts.STRANGE}]")
 _REGIONAL_RUN = re.compile(f"[{emoji.REGIONAL}]+")
+_EMOJI_OF_SEVERAL = re.compile(f"[{emoji.REGIONAL}{emoji.COMPANIONS}]")
 _EMOJI_RUN = re.compile(f"([{emoji.EMOJI}])(?:\u200d?\\1)*\u200d?")
 
 _SIGN_OR_DIGIT = re.compile(r"[0-9@$!|+(*#%\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -79,10 +80,7 @@ def normalise(text: str) -> Normalised:
         work.apply(_SIGNS, _part)
     if _STRANGE_LETTER.search(work.text):
         work.unmask()
-    work.apply(spelling.SPACED, spelling.join)
-    work.apply(spelling.MISREAD, spelling.reread)
-    work.apply(spelling.LETTERS, spelling.shorten)
-    work.apply(spelling.DISGUISED, spelling.undisguise)
+    work.respell()
     work.apply(spelling.LONG_WORD, spelling.split)
     return Normalised(work.text, tuple(work.offsets))
 
@@ -101,12 +99,20 @@ def _is_plain(text: str) -> bool:
 
 def _is_misspelt(text: str) -> bool:
     """Whether letters alone may disguise a word: repeated, single, or one for another."""
+    return _is_stretched(text) or _SINGLE_LETTERS.search(text) is not None or _is_misread(text)
+
+
+def _is_stretched(text: str) -> bool:
+    """Whether a letter is repeated; the first pattern is the faster one."""
     lower = text.lower()
-    if _REPEATED.search(lower) and _REPEATED_LETTER.search(lower):
+    return bool(_REPEATED.search(lower) and _REPEATED_LETTER.search(lower))
+
+
+def _is_misread(text: str) -> bool:
+    """Whether a letter may stand for another."""
+    if spelling.CAPITAL_I.search(text):
         return True
-    if _SINGLE_LETTERS.search(text) or spelling.CAPITAL_I.search(text):
-        return True
-    return spelling.V_FOR_U.search(lower) is not None
+    return spelling.V_FOR_U.search(text.lower()) is not None
 
 
 class _Work:
@@ -143,16 +149,29 @@ class _Work:
         self.apply(_STYLED_RUN, _unstyle)
         if _MATHEMATICAL_WORD.search(self.text):
             self.apply(_MATHEMATICAL_RUN, _unstyle)
-        self.apply(_REGIONAL_RUN, _spell_flags)
-        self.apply(emoji.SEQUENCE, _name_sequence)
-        self.apply(emoji.TEASE, emoji.teased)
+        if _EMOJI_OF_SEVERAL.search(self.text):
+            self.apply(_REGIONAL_RUN, _spell_flags)
+            self.apply(emoji.SEQUENCE, _name_sequence)
+            self.apply(emoji.TEASE, emoji.teased)
         self.apply(_EMOJI_RUN, _name_emoji)
 
     def unmask(self) -> None:
         """Turn letters of other scripts into the Latin ones that they stand for."""
         found = scripts.Scripts(self.text)
+        if found.is_native:
+            return
         self.apply(scripts.SPELLED, found.spelled)
         self.apply(scripts.WORD, found.unmasked)
+
+    def respell(self) -> None:
+        """Spell words as they are spelled elsewhere."""
+        if _SINGLE_LETTERS.search(self.text):
+            self.apply(spelling.SPACED, spelling.join)
+        if _is_misread(self.text):
+            self.apply(spelling.MISREAD, spelling.reread)
+        if _is_stretched(self.text):
+            self.apply(spelling.LETTERS, spelling.shorten)
+        self.apply(spelling.DISGUISED, spelling.undisguise)
 
 
 def _unstyle(match: re.Match[str]) -> Pieces:
