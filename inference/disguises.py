@@ -1,4 +1,4 @@
-"""What letters and words hide behind: look-alikes, leetspeak, emoji, and the words worth hiding."""
+"""What letters and words hide behind: leetspeak, styled letters, and the words worth hiding."""
 
 from __future__ import annotations
 
@@ -17,23 +17,13 @@ MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20
 """Marks that stand on a letter."""
 USUAL = "¦©®°±×÷⁺⁻₊№™←↑→↓↔⇌⇒∂∆∇∈−∗∘√∞∧∨∩∪≈≠≡≤≥⊂⊆⊕⊗⋅─│■▪●"
 """Symbols of plain texts, beside numbers and units; a tokenizer knows them."""
+MATHEMATICAL = "\U0001d400-\U0001d7ff"
+"""Letters of formulas, which are also a style of writing."""
 STYLED = (
-    "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u24b6-\u24e9\U0001d400-\U0001d7ff\U0001f130-\U0001f189"
+    "\uff10-\uff19\uff21-\uff3a\uff41-\uff5a\u249c-\u24e9\ufb00-\ufb06\U0001f110-\U0001f12e"
+    "\U0001f130-\U0001f189"
 )
-EMOJI = "\u2600-\u27bf\u2b50\u2b55\U0001f300-\U0001f3fa\U0001f400-\U0001f64f\U0001f680-\U0001faff"
-
-LOOK_ALIKES = dict(
-    zip(
-        "аеорсухіјѕһԁԛԝѵкмтнвгпёїАВЕКМНОРСТХУІЈЅԌԜЁЇ"
-        "αειοκνρτυχηωγσΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
-        "օսհոցզıɑɡᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
-        "aeopcyxijshdqwvkmthbrneiABEKMHOPCTXYIJSGWEI"
-        "aeiokvptuxnwyoABEZHIKMNOPTYX"
-        "ouhngqiagabcdefghijklmnoprstuvwyz",
-        strict=True,
-    )
-)
-"""Letters of other scripts to the Latin letters they are taken for, after Unicode's TR39."""
+"""Wide, circled, bracketed and boxed letters, and letters joined to one."""
 
 STEMS = (
     "anal", "anus", "arse", "ass", "asshole", "bastard", "bitch", "blowjob", "bollock", "bomb",
@@ -61,41 +51,22 @@ ENDINGS = ("", "s", "es", "ed", "er", "ers", "ing", "in", "y", "head", "heads", 
 
 LEET = {
     "0": "o", "1": "il", "3": "e", "4": "a", "5": "s", "7": "t", "8": "b", "9": "g", "@": "a",
-    "$": "s", "!": "il", "|": "il", "+": "t", "(": "c", "€": "e", "£": "l", "ß": "b", "v": "u",
+    "$": "s", "!": "il", "|": "il", "+": "t", "(": "c", "€": "e", "£": "l", "¢": "c", "ß": "b",
+    "v": "u",
 }  # fmt: skip
 
 PLAIN_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 """Digits that stand for a letter inside words no list knows."""
 
-TECHNICAL = frozenset(
-    {
-        "log4j",
-        "neo4j",
-        "web3",
-        "c3po",
-        "l4d2",
-        "mp3s",
-        "mp4s",
-        "ps4s",
-        "s3cmd",
-        "h1n1",
-        "h5n1",
-        "w3c",
-        "e3s",
-    }
-)
-"""Terms that look like leetspeak and are not."""
+_TECHNICAL_WORDS = """
+c3po e3s h1n1 h5n1 h5py i3status i3wm l4d2 log4j mp3s mp4s neo4j p4merge ps4s s3cmd s3fs se7en
+w3c web3
+"""
+TECHNICAL = frozenset(_TECHNICAL_WORDS.split())
+"""Terms and names that look like leetspeak and are not."""
 
-EMOJI_WORDS = {
-    "😂": "laughing", "🤣": "laughing", "😍": "love", "❤": "love", "💕": "love", "🥰": "love",
-    "😭": "crying", "😊": "happy", "😁": "happy", "😀": "happy", "😃": "happy", "🙂": "smile",
-    "😘": "kiss", "😢": "sad", "😔": "sad", "😡": "angry", "😠": "angry", "🤬": "swearing angry",
-    "🖕": "fuck you", "🔪": "knife", "💀": "skull", "🙏": "please", "👍": "good", "👎": "bad",
-    "🔥": "fire", "🎉": "celebrate", "💩": "shit", "🤮": "vomit disgusting", "🤢": "disgusting",
-    "😎": "cool", "🙄": "annoyed", "😉": "wink", "😩": "weary", "😅": "relieved", "✨": "sparkles",
-    "☹": "sad", "☺": "happy", "😒": "annoyed", "🥳": "celebrate", "😴": "sleepy", "🤡": "clown",
-}  # fmt: skip
-"""Common emoji in shorter words than their Unicode names."""
+TECHNICAL_START = re.compile(r"(?:id3|log4|md5|mp[34]|ps[345]|sha1|web3)[a-z]", re.I)
+"""How such terms begin."""
 
 _SIGN = re.compile(r"[^\w\s\x00-\x7f]")
 _SYMBOLS = frozenset({"Sk", "Sm", "So", "Co", "Cn"})
@@ -147,7 +118,7 @@ def stem_of(word: str) -> str | None:
 @lru_cache(maxsize=4096)
 def read(word: str) -> str | None:
     """The stem, with its ending, of which a disguised word is a reading."""
-    if not any(c.isalpha() for c in word) or not any(not c.isalpha() for c in word):
+    if not any(c.isalpha() for c in word) or (word.isalpha() and "v" not in word):
         return None
     for ending in ENDINGS:
         if not word.endswith(ending):
@@ -198,16 +169,4 @@ def unstyled(character: str) -> str:
     if 0x1F170 <= code <= 0x1F189:
         return chr(code - 0x1F170 + 65)
     plain = unicodedata.normalize("NFKC", character)
-    return plain.strip("()") or plain
-
-
-@lru_cache(maxsize=4096)
-def emoji_word(character: str) -> str:
-    """What an emoji says, in words."""
-    known = EMOJI_WORDS.get(character)
-    if known is not None:
-        return known
-    words = unicodedata.name(character, "symbol").lower().split()
-    return (
-        " ".join(w for w in words if w not in {"face", "with", "sign", "symbol", "black"}) or "face"
-    )
+    return plain.strip("()〔〕") or plain

@@ -1,11 +1,7 @@
 """A generator that follows a script, a scorer that knows one bad word, and a worker of both."""
 
 import threading
-<<<<<<< HEAD
-from collections.abc import Collection, Iterator, Sequence
-=======
-from collections.abc import Callable, Iterator, Sequence
->>>>>>> gen1
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import redis
