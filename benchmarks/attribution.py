@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="JSON lines with a text each")
     parser.add_argument("--limit", type=int, default=1000, help="so many flagged texts, by chance")
     parser.add_argument("--threshold", type=float, help="default: those of the default policy")
-    parser.add_argument("--model", type=Path, default=Path("plugins/models/guard-mini-1.2.0"))
+    parser.add_argument("--model", type=Path, default=Path("plugins/models/guard-mini-1.4.1"))
     parser.add_argument("--json", help="write the rows to this file as well")
     asked = parser.parse_args()
     texts = [json.loads(line)["text"] for line in asked.data.read_text("utf-8").splitlines()]
