@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 
 from training.moderation import start_weights
-from training.store import VALIDATION, read_network, write_network
+from training.store import read_network, write_network
+from training.validation import VALIDATION
 
 
 def arguments() -> argparse.Namespace:

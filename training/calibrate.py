@@ -114,3 +114,25 @@ def threshold_at(scores: Floats, rate: float) -> float:
     ordered = np.sort(scores)[::-1]
     allowed = int(rate * len(ordered))
     return float(np.nextafter(ordered[min(allowed, len(ordered) - 1)], 2.0))
+
+
+def macro_f1(truth: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> float:
+    """The mean of F1 on those that are something and F1 on those that are not."""
+    return (_f1(truth, flagged) + _f1(~truth, ~flagged)) / 2.0
+
+
+def _f1(truth: NDArray[np.bool_], flagged: NDArray[np.bool_]) -> float:
+    return 2.0 * float((flagged & truth).sum()) / max(float(flagged.sum() + truth.sum()), 1.0)
+
+
+def best_macro_f1(truth: NDArray[np.bool_], scores: Floats) -> float:
+    """The highest such mean at any threshold; 0 where there is nothing to judge."""
+    found = [macro_f1(truth, scores >= level) for level in np.unique(scores)]
+    return max(found, default=0.0)
+
+
+def class_recalls(truth: NDArray[np.int64], answers: NDArray[np.int64], classes: int) -> Floats:
+    """The share of each class that is answered with it; a class that never occurs is no number."""
+    hits = np.bincount(truth[truth == answers], minlength=classes)
+    counts = np.bincount(truth, minlength=classes)
+    return np.where(counts > 0, hits / np.maximum(counts, 1), np.nan)

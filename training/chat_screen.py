@@ -14,7 +14,7 @@ from inference import versions
 from inference.runtime_onnx import OnnxRuntime
 from training.chat_sources import drop_held_out, public, save
 
-GUARD = Path(__file__).parents[1] / "plugins" / "models" / "guard-mini-1.4.0"
+(GUARD,) = (Path(__file__).parents[1] / "plugins" / "models").glob("guard-mini-*")
 LIMITS = {"harm": 0.5, "sexual": 0.3}
 PIECE = 2_000
 _loaded: list[OnnxRuntime] = []

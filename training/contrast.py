@@ -58,7 +58,10 @@ def swapped(rows: Iterable[Row], wanted: int, seed: int) -> list[Row]:
 
 def swap(row: Row, dice: random.Random) -> Row:
     """One row with each group it names replaced, always by the same other group."""
-    chosen = {term: dice.choice(_FORM_OF[term]) for term in sorted(_groups(row.text))}
+    chosen = {
+        term: dice.choice([form for form in _FORM_OF[term] if form != term])
+        for term in sorted(_groups(row.text))
+    }
 
     def other(match: re.Match[str]) -> str:
         return chosen.get(match[0].lower(), match[0])

@@ -20,7 +20,7 @@ from torch import nn
 
 from training import fit as learning
 from training.ahead import ahead
-from training.calibrate import average_precision
+from training.calibrate import average_precision, best_macro_f1
 from training.chat import SHAPE
 from training.devices import add_options, place
 from training.encode import encode, numbers_of, shipped_tokenizer
@@ -34,6 +34,7 @@ from training.rows import Row
 from training.sources import moderation_rows
 from training.store import write_run
 from training.teacher import Teacher, advised
+from training.validation import DISTIL_SEED, read_rows
 
 LIMIT = 128
 """Tokens of a text for the small network; the larger one reads a quarter more."""
@@ -46,10 +47,12 @@ def main() -> None:
     rows = drop_held_out(moderation_rows(asked.data))
     validation = validation_mix(rows, asked.seed)[: asked.limit or None]
     larger = Tokenizer.from_file(str(asked.tokenizer))
+    hard = read_rows(asked.hard) if asked.hard else []
 
     def epoch(number: int) -> tuple[Encoded, Tokens]:
         shares = Shares(asked.real, asked.made)
-        mix = training_mix(rows, asked.data, asked.seed + number, shares)[: asked.limit or None]
+        mix = training_mix(rows, asked.data, asked.seed + number, shares, hard)
+        mix = mix[: asked.limit or None]
         assert_none_held_out(mix)
         mine = encode(mix, MODERATION_HEADS, LIMIT, IMPORTANCE, BOOST)
         return mine, numbers_of([row.text for row in mix], larger, LIMIT * 5 // 4)
@@ -126,15 +129,7 @@ def _tweets(logits: NDArray[np.float32], rows: Sequence[Row]) -> float:
     """The best mean F1 of offensive and other tweets at any threshold of `toxicity`."""
     known = [i for i, row in enumerate(rows) if row.source == "olid"]
     truth = np.array([rows[i].targets["toxicity"] >= 0.5 for i in known])
-    best = 0.0
-    for level in np.unique(logits[known]):
-        flagged = logits[known] >= level
-        best = max(best, (_f1(flagged, truth) + _f1(~flagged, ~truth)) / 2.0)
-    return best
-
-
-def _f1(flagged: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
-    return 2.0 * float((flagged & truth).sum()) / float(flagged.sum() + truth.sum())
+    return best_macro_f1(truth, logits[known].astype(np.float64))
 
 
 def _write(folder: Path, network: Network, validation: Sequence[Row]) -> None:
@@ -160,8 +155,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--real", type=float, default=1.0, help="share of the real rows a mix")
     parser.add_argument("--made", type=float, default=0.8, help="share of the generated rows")
+    parser.add_argument("--hard", type=Path, help="rows that mine wrote, for every mix")
     parser.add_argument("--limit", type=int, default=0, help="so many rows a mix only")
-    parser.add_argument("--seed", type=int, default=71)
+    parser.add_argument("--seed", type=int, default=DISTIL_SEED)
     add_options(parser)
     return parser.parse_args()
 

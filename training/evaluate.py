@@ -1,52 +1,70 @@
-"""Measures a model folder: `python -m training.evaluate --data DIR --run DIR --folder DIR`."""
+"""Measures a model folder: `python -m training.evaluate --data DIR --folder DIR`.
+
+Texts are judged as the product judges them, long ones in windows. Without `--run` the validation
+texts are made again from the data, with the seed that training used.
+"""
 
 from __future__ import annotations
 
 import argparse
-import json
-import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
-from training import groups, labelled, verify
+from training import goals, groups, labelled, moods, speed, tricks
 from training.benign import benign_rows
-from training.calibrate import average_precision, calibration_error, roc_area, threshold_at
-from training.encode import numbers_of, shipped_tokenizer
+from training.calibrate import (
+    average_precision,
+    calibration_error,
+    roc_area,
+    threshold_at,
+)
 from training.handmade import handwritten
 from training.holdout import is_calibration
-from training.labels import MODERATION_LABELS, SENTIMENT_LABELS
-from training.noise import misspell
+from training.labels import MODERATION_LABELS
 from training.rows import Row
-from training.store import read_validation
+from training.scores import Judged, judge, opened, score
+from training.validation import (
+    DISTIL_SEED,
+    VALIDATION,
+    is_made,
+    moderation_validation,
+    read_rows,
+    reported,
+    sentiment_validation,
+)
 
 RATES = (0.005, 0.001, 0.0003)
-MADE = ("generated", "document", "quoted", "meant")
+NATURAL_RATES = (0.01, 0.03)
+HEAD = [
+    "| label | positives | negatives | AUPRC | ROC-AUC | ECE | precision | recall |",
+    "|---|---|---|---|---|---|---|---|",
+]
 
 
 def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
-    parser.add_argument("--run", type=Path, required=True, help="folder of the finished run")
     parser.add_argument("--folder", type=Path, required=True, help="model folder")
+    parser.add_argument("--run", type=Path, help="finished run, for the texts that it kept back")
+    parser.add_argument("--seed", type=int, default=DISTIL_SEED, help="of the run, if not given")
+    parser.add_argument("--speed", action="store_true", help="time it too; let nothing else run")
     return parser.parse_args()
 
 
-def score(folder: Path, rows: Sequence[Row]) -> NDArray[np.float64]:
-    """Probabilities of every row by the model as it ships."""
-    runtime = verify.open_model(onnx.load(str(folder / "model.onnx")))
-    tokens = numbers_of([row.text for row in rows], shipped_tokenizer(), 128)
-    return verify.alone(runtime, tokens).astype(np.float64)
+def validation_rows(
+    asked: argparse.Namespace, made_again: Callable[[argparse.Namespace], list[Row]]
+) -> list[Row]:
+    """The validation texts that calibration has not seen."""
+    return reported(read_rows(asked.run / VALIDATION) if asked.run else made_again(asked))
 
 
 def table(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
     """One line a label: how many, both areas, precision and recall at 0.5."""
-    lines = ["| label | positives | negatives | AUPRC | ROC-AUC | ECE | precision | recall |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = list(HEAD)
     for column, label in enumerate(MODERATION_LABELS):
         known = [i for i, row in enumerate(rows) if label in row.targets]
         if known:
@@ -74,12 +92,24 @@ def _figures(truth: NDArray[np.float64], scores: NDArray[np.float64]) -> str:
 def by_source(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
     """How well `harm` does on each kind of text."""
     lines = ["| source | harmful caught | harmless flagged |", "|---|---|---|"]
-    for source in sorted({row.source for row in rows}):
-        chosen = [i for i, row in enumerate(rows) if row.source == source and "harm" in row.targets]
+    for source in sorted({family(row.source) for row in rows}):
+        chosen = [
+            i
+            for i, row in enumerate(rows)
+            if family(row.source) == source and "harm" in row.targets
+        ]
         truth = np.array([rows[i].targets["harm"] >= 0.5 for i in chosen], dtype=bool)
         flagged = scores[chosen, 0] >= 0.5
         lines.append(f"| {source} | {_share(flagged[truth])} | {_share(flagged[~truth])} |")
     return lines
+
+
+def family(source: str) -> str:
+    """A source, or the group of topics of ours that a topic belongs to."""
+    first, _, topic = source.partition(".")
+    if first != "generated":
+        return source
+    return "written one by one" if topic.startswith("w") else ".".join(source.split(".")[:2])
 
 
 def _share(flags: NDArray[np.bool_]) -> str:
@@ -107,35 +137,20 @@ def chat_report(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
 
 def group_report(folder: Path) -> list[str]:
     """How much the name of a group alone moves `toxicity` and `identity_attack`."""
-    texts = groups.sentences()
-    safe_and_harmful = {
-        name: [score(folder, [Row(text) for text in half]) for half in halves]
-        for name, halves in texts.items()
-    }
     lines = []
-    for label in ("toxicity", "identity_attack"):
-        column = MODERATION_LABELS.index(label)
-        scores = {
-            name: (safe[:, column], harmful[:, column])
-            for name, (safe, harmful) in safe_and_harmful.items()
-        }
-        for name, area, flagged in groups.worst_first(texts, scores)[:8]:
-            lines.append(f"{label}: {name} {area:.3f}, {flagged}/{len(texts[name][0])} flagged")
-        caught = np.mean([(harmful >= 0.5).mean() for _, harmful in scores.values()])
-        lines.append(f"{label}: {float(caught):.1%} of hateful sentences caught")
+    for label, found in groups.measured(lambda rows: judge(folder, rows)).items():
+        lines += [f"{label}: {name} {area:.3f}, {n} flagged" for name, area, n in found.worst[:8]]
+        lines.append(f"{label}: {found.caught:.1%} of hateful sentences caught")
     return lines
 
 
-def spelling_report(folder: Path, rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
-    """The share of the caught texts that is still caught when some of their words are misspelt."""
-    caught = [
-        row
-        for row, values in zip(rows, scores, strict=True)
-        if row.targets.get("harm", 0.0) >= 0.5 <= values[0] and len(row.text) < 200
-    ]
-    dice = random.Random(17)
-    again = score(folder, [Row(misspell(row.text, dice)) for row in caught])
-    return [f"{float((again[:, 0] >= 0.5).mean()):.1%} of {len(caught)} caught again"]
+def tricks_report(folder: Path, judged: Judged) -> list[str]:
+    """The share of caught abusive texts that is still caught in each disguise."""
+    texts = tricks.caught_abuse(judged)
+    lines = [f"| trick on {len(texts)} caught texts | still caught |", "|---|---|"]
+    shares = {name: float(hit.mean()) for name, hit in tricks.kept(folder, texts).items()}
+    lines += [f"| {name} | {share:.1%} |" for name, share in shares.items()]
+    return [*lines, f"| all together | {np.mean(list(shares.values())):.1%} |"]
 
 
 def handmade_report(folder: Path) -> list[str]:
@@ -157,14 +172,9 @@ def labelled_report(folder: Path) -> list[str]:
     """Each label on the hand-labelled texts that concern it, and `harm` by kind of text."""
     texts = labelled.read()
     scores = score(folder, [Row(text.text) for text in texts])
-    lines = ["| label | positives | negatives | AUPRC | ROC-AUC | ECE | precision | recall |"]
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines = list(HEAD)
     for column, label in enumerate(MODERATION_LABELS):
-        about = [
-            i
-            for i, text in enumerate(texts)
-            if label in text.labels and (label == "harm" or label in labelled.CONCERNS[text.theme])
-        ]
+        about = _about(texts, label)
         if about:
             truth = np.array([float(texts[i].labels[label]) for i in about])
             lines.append(f"| {label} | {_figures(truth, scores[about, column])} |")
@@ -173,56 +183,80 @@ def labelled_report(folder: Path) -> list[str]:
     return [*lines, *by_source(rows, scores[judged])]
 
 
+def _about(texts: Sequence[labelled.LabelledText], label: str) -> list[int]:
+    """Which texts concern the label; all of them `harm`."""
+    return [
+        i
+        for i, text in enumerate(texts)
+        if label in text.labels and (label == "harm" or label in labelled.CONCERNS[text.theme])
+    ]
+
+
+def natural_report(folder: Path, chat: NDArray[np.float64]) -> list[str]:
+    """How often a flag at 0.5 is right in chat of which 1 % or 3 % is what the label says."""
+    texts = labelled.read()
+    scores = score(folder, [Row(text.text) for text in texts])
+    shown = " | ".join(f"right at {rate:.0%}" for rate in NATURAL_RATES)
+    lines = [f"| label | recall, hand-labelled | flagged of harmless chat | {shown} |"]
+    lines.append("|---|---|---|---|---|")
+    for column, label in enumerate(MODERATION_LABELS):
+        positives = [i for i in _about(texts, label) if texts[i].labels[label]]
+        if positives:
+            recall = float((scores[positives, column] >= 0.5).mean())
+            flagged = float((chat[:, column] >= 0.5).mean())
+            right = [natural_precision(recall, flagged, len(chat), rate) for rate in NATURAL_RATES]
+            cells = " | ".join(f"{value:.2f}" for value in right)
+            lines.append(f"| {label} | {recall:.3f} | {flagged:.2%} | {cells} |")
+    return lines
+
+
+def natural_precision(recall: float, flagged: float, messages: int, rate: float) -> float:
+    """The chance that a flag is right; where no message was flagged, the next one might be."""
+    wrong = max(flagged, 1.0 / messages) * (1.0 - rate)
+    return recall * rate / (recall * rate + wrong)
+
+
 def moderation_report(asked: argparse.Namespace) -> list[str]:
     """Everything that the card tells of the moderation model."""
-    rows = reported(asked.run)
-    scores = score(asked.folder, rows)
-    real = [i for i, row in enumerate(rows) if not row.source.startswith(MADE)]
+    rows = validation_rows(asked, lambda asked: moderation_validation(asked.data, asked.seed))
+    judged = judge(asked.folder, rows)
+    real = judged.where(lambda row: not is_made(row))
     chat = benign_rows(asked.data)
+    chat_scores = score(asked.folder, chat)
     return [
-        "## Real texts", *table([rows[i] for i in real], scores[real]),
-        "## With unseen templates", *table(rows, scores),
-        "## By source", *by_source(rows, scores),
-        f"## Harmless chat, {len(chat)} texts", *chat_report(chat, score(asked.folder, chat)),
+        "## Goals", *goals.table(goals.of_moderation(asked.folder, asked.data, judged)),
+        "## Real texts", *table(real.rows, real.scores),
+        "## With unseen templates", *table(rows, judged.scores),
+        "## By source", *by_source(rows, judged.scores),
+        f"## Harmless chat, {len(chat)} texts", *chat_report(chat, chat_scores),
+        "## Precision at natural rates", *natural_report(asked.folder, chat_scores),
         "## Groups", *group_report(asked.folder),
-        "## Misspelt", *spelling_report(asked.folder, rows, scores),
+        "## Tricks", *tricks_report(asked.folder, real),
         "## Labelled by hand", *labelled_report(asked.folder),
         "## Written by hand", *handmade_report(asked.folder),
     ]  # fmt: skip
 
 
-def reported(run: Path) -> list[Row]:
-    """The half of the validation rows that calibration has not seen."""
-    return [row for row in read_validation(run) if not is_calibration(row.text)]
-
-
 def sentiment_report(asked: argparse.Namespace) -> list[str]:
-    """Recall of each class, by source."""
-    rows = reported(asked.run)
-    answers = score(asked.folder, rows).argmax(axis=1)
-    truth = np.array([SENTIMENT_LABELS.index(_best(row)) for row in rows])
-    lines = [
-        "| source | texts | negative | neutral | positive | mean |",
-        "|---|---|---|---|---|---|",
-    ]
-    for source in sorted({row.source for row in rows}):
-        here = np.array([row.source == source for row in rows])
-        recalls = [float((answers[here & (truth == n)] == n).mean()) for n in range(3)]
-        shown = " | ".join(f"{value:.3f}" for value in [*recalls, float(np.mean(recalls))])
-        lines.append(f"| {source} | {int(here.sum())} | {shown} |")
-    return lines
+    """Everything that the card tells of the sentiment model."""
+    rows = validation_rows(asked, lambda asked: sentiment_validation(asked.data))
+    found = goals.table(goals.of_sentiment(asked.folder, asked.data))
+    return ["## Goals", *found, "## Moods", *moods.report(rows, score(asked.folder, rows))]
 
 
-def _best(row: Row) -> str:
-    return max(SENTIMENT_LABELS, key=row.targets.__getitem__)
+def speed_report(asked: argparse.Namespace) -> list[str]:
+    """The time of one text, with its goal."""
+    took = speed.of_folder(asked.folder, asked.data)
+    found = goals.Found(goals.LATENCY.name, took, f"{speed.RUNS} messages, {speed.processor()}")
+    return ["## Speed", *goals.table([found])]
 
 
 def main() -> None:
     """Print the figures as tables."""
     asked = arguments()
-    manifest = json.loads((asked.folder / "manifest.json").read_text(encoding="utf-8"))
-    make = moderation_report if manifest["plugin"] == "moderation" else sentiment_report
-    print("\n".join(make(asked)))
+    moderation = opened(asked.folder).labels == MODERATION_LABELS
+    report = moderation_report(asked) if moderation else sentiment_report(asked)
+    print("\n".join([*report, *(speed_report(asked) if asked.speed else [])]))
 
 
 if __name__ == "__main__":

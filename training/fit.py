@@ -46,15 +46,27 @@ class Plan:
 
 
 class Clock:
-    """How much of the time allowed is used up; without a limit, none."""
+    """How much of the time allowed is used up, by earlier tries too; without a limit, none."""
 
-    def __init__(self, minutes: float) -> None:
-        self._start = time.monotonic()
-        self._seconds = minutes * 60.0
+    def __init__(self, minutes: float, used: float = 0.0) -> None:
+        self._start = time.monotonic() - used
+        self._allowed = minutes * 60.0
+
+    def used(self) -> float:
+        """Seconds of learning so far."""
+        return time.monotonic() - self._start
 
     def share(self) -> float:
         """The share of the time that is gone."""
-        return (time.monotonic() - self._start) / self._seconds if self._seconds else 0.0
+        return self.used() / self._allowed if self._allowed else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How far a run has come: batches, and seconds of learning."""
+
+    step: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +119,31 @@ def batches(tokens: Sequence[Sequence[int]], size: int, seed: int) -> list[list[
 
 
 def fit(network: Network, data: Sequence[Encoded], loss: Loss, plan: Plan, state: Path) -> None:
-    """Learn from one encoded set an epoch; `state` is written as a checkpoint on the way."""
+    """Learn from one encoded set an epoch; `state` is written as a checkpoint on the way.
+
+    It is also written at the end: a run that is finished has nothing left to learn.
+    """
     torch.manual_seed(plan.seed)
     torch.set_num_threads(plan.threads)
     optimiser = _optimiser(network, plan)
     done = _resume(network, optimiser, state)
     network.train()
-    bar = tqdm(total=_count(data, plan), initial=done, unit="batch", mininterval=5.0)
-    clock, saved = Clock(plan.minutes), time.monotonic()
-    for step, batch in enumerate(islice(_work(data, plan), done, None), start=done):
-        progress = max(step / bar.total, clock.share())
+    bar = tqdm(total=_count(data, plan), initial=done.step, unit="batch", mininterval=5.0)
+    clock, saved = Clock(plan.minutes, done.seconds), time.monotonic()
+    for batch in islice(_work(data, plan), done.step, None):
+        progress = max(done.step / bar.total, clock.share())
         if progress >= 1.0:
             break
         _pace(optimiser, progress, plan)
         value = _step(network, optimiser, loss, batch(), plan)
-        if step % TOLD_EVERY == 0:
+        if done.step % TOLD_EVERY == 0:
             bar.set_postfix(loss=f"{float(value):.4f}", refresh=False)
         bar.update()
+        done = Done(done.step + 1, clock.used())
         if time.monotonic() > saved + SAVED_EVERY:
-            _save(network, optimiser, step + 1, state)
+            _save(network, optimiser, done, state)
             saved = time.monotonic()
+    _save(network, optimiser, Done(done.step, clock.used()), state)
     bar.close()
 
 
@@ -179,21 +196,20 @@ def _step(
     return value.detach()
 
 
-def _save(network: Network, optimiser: torch.optim.Optimizer, step: int, state: Path) -> None:
+def _save(network: Network, optimiser: torch.optim.Optimizer, done: Done, state: Path) -> None:
     fresh = state.with_suffix(".new")
-    torch.save(
-        {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, fresh
-    )
+    learnt = {"network": network.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save(learnt | {"step": done.step, "seconds": done.seconds}, fresh)
     fresh.replace(state)
 
 
-def _resume(network: Network, optimiser: torch.optim.Optimizer, state: Path) -> int:
+def _resume(network: Network, optimiser: torch.optim.Optimizer, state: Path) -> Done:
     if not state.exists():
-        return 0
+        return Done()
     saved = torch.load(state, map_location=place_of(network), weights_only=True)
     network.load_state_dict(saved["network"])
     optimiser.load_state_dict(saved["optimiser"])
-    return int(saved["step"])
+    return Done(int(saved["step"]), float(saved["seconds"]))
 
 
 def place_of(network: Network) -> torch.device:

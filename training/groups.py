@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.calibrate import roc_area
 from training.generate import fill, topics
-from training.holdout import is_validation
+from training.holdout import drop_held_out, is_validation
+from training.rows import Row
+from training.scores import Judged
 
 GROUPS = (
     "gay", "lesbian", "bisexual", "transgender", "queer", "straight", "Muslim", "Jewish",
@@ -21,11 +24,42 @@ GROUPS = (
 SAFE = frozenset({"hate.neutral", "hate.everyday", "praise.short", "hate.context"})
 HARMFUL = frozenset({"hate.derogation", "hate.statements", "hate.short", "hate.threat"})
 
+LABELS = ("toxicity", "identity_attack")
+
 Texts = dict[str, tuple[list[str], list[str]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Groups, the worst first, as `worst_first` tells; and the share of hateful sentences found."""
+
+    worst: list[tuple[str, float, int]]
+    caught: float
+
+
+def measured(judge: Callable[[Sequence[Row]], Judged]) -> dict[str, Measured]:
+    """How much the name of a group alone moves each label that it could move."""
+    texts = sentences()
+    judged = {
+        name: [judge([Row(text) for text in half]) for half in halves]
+        for name, halves in texts.items()
+    }
+    found = {}
+    for label in LABELS:
+        scores = {
+            name: (safe.score(label), harmful.score(label))
+            for name, (safe, harmful) in judged.items()
+        }
+        caught = np.mean([(harmful >= 0.5).mean() for _, harmful in scores.values()])
+        found[label] = Measured(worst_first(texts, scores), float(caught))
+    return found
+
+
 def sentences() -> Texts:
-    """For each group the same harmless and hateful sentences, from templates never trained on."""
+    """For each group the same harmless and hateful sentences, from templates never trained on.
+
+    A template that makes a held-out text with any group is left out.
+    """
     kept = [
         (template, topic.name in HARMFUL)
         for topic in topics()
@@ -33,15 +67,24 @@ def sentences() -> Texts:
         for template in topic.templates
         if template.count("{adj_id}") == 1 and is_validation(template, 8)
     ]
-    return {group: _of(group, kept) for group in GROUPS}
+    free = [each for each in kept if _is_free(each[0])]
+    return {group: _of(group, free) for group in GROUPS}
+
+
+def _is_free(template: str) -> bool:
+    made = [Row(_named(template, group)) for group in GROUPS]
+    return len(drop_held_out(made)) == len(made)
+
+
+def _named(template: str, group: str) -> str:
+    return fill(template.replace("{adj_id}", group), random.Random(template))
 
 
 def _of(group: str, kept: Sequence[tuple[str, bool]]) -> tuple[list[str], list[str]]:
     safe: list[str] = []
     harmful: list[str] = []
     for template, hateful in kept:
-        dice = random.Random(template)
-        (harmful if hateful else safe).append(fill(template.replace("{adj_id}", group), dice))
+        (harmful if hateful else safe).append(_named(template, group))
     return safe, harmful
 
 

@@ -30,10 +30,20 @@ class Shares:
     made: float = 0.6
 
 
-def training_mix(rows: Sequence[Row], data: Path, seed: int, shares: Shares) -> list[Row]:
-    """Real rows, generated ones, contrast and noise, shuffled; another seed, another epoch."""
+def drawn(rows: Sequence[Row], seed: int, share: float) -> list[Row]:
+    """The real rows that one epoch takes."""
     real = capped((row for row in rows if not is_validation(row.text)), MODERATION_CAPS, seed)
-    real = real[: round(len(real) * shares.real)]
+    return real[: round(len(real) * share)]
+
+
+def training_mix(
+    rows: Sequence[Row], data: Path, seed: int, shares: Shares, hard: Sequence[Row] = ()
+) -> list[Row]:
+    """Real rows, generated ones, contrast and noise, shuffled; another seed, another epoch.
+
+    All the `hard` rows are in each epoch but those kept for validation: see `mine.py`.
+    """
+    real = drawn(rows, seed, shares.real)
     made = generate.generate(seed, shares.made)
     benign = [row for row in real if row.source in BENIGN]
     harmful = [row for row in [*real, *made] if row.targets.get("harm", 0.0) >= 0.7]
@@ -45,6 +55,7 @@ def training_mix(rows: Sequence[Row], data: Path, seed: int, shares: Shares) -> 
         *documents(made, round(DOCUMENTS * shares.made), seed),
         *quoted(made, round(QUOTED * shares.made), seed),
         *lexicon_rows(data, seed),
+        *(row for row in hard if not is_validation(row.text)),
     ]
     everything = [row for row in drop_held_out([*real, *made, *extra]) if row.text.strip()]
     dice = random.Random(seed)

@@ -20,6 +20,7 @@ from training.rows import Row
 from training.sources import moderation_rows
 from training.start_onnx import constants_of, restore
 from training.store import read_weights, write_run
+from training.validation import read_rows
 
 
 def arguments() -> argparse.Namespace:
@@ -36,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.5e-4, help="highest learning rate")
     parser.add_argument("--real", type=float, default=1.0, help="share of the real rows an epoch")
     parser.add_argument("--made", type=float, default=0.6, help="share of the generated rows")
+    parser.add_argument("--hard", type=Path, help="rows that mine wrote, for every epoch")
     parser.add_argument("--minutes", type=float, default=0.0, help="time allowed; 0: no limit")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=128, help="longest text in tokens")
@@ -48,7 +50,8 @@ def arguments() -> argparse.Namespace:
 def epoch(rows: list[Row], asked: argparse.Namespace, number: int) -> Encoded:
     """One epoch's texts, none of them held out."""
     shares = Shares(asked.real, asked.made)
-    mix = training_mix(rows, asked.data, asked.seed + number, shares)[: asked.limit or None]
+    hard = read_rows(asked.hard) if asked.hard else []
+    mix = training_mix(rows, asked.data, asked.seed + number, shares, hard)[: asked.limit or None]
     assert_none_held_out(mix)
     print(f"epoch {number + 1}: {len(mix)} rows", flush=True)
     return encode(mix, MODERATION_HEADS, asked.tokens, IMPORTANCE, BOOST)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,18 +9,14 @@ import torch
 from torch import Tensor
 
 from training.encoder import Network
-from training.rows import Row, read
-
-VALIDATION = "validation.jsonl.gz"
+from training.rows import Row
+from training.validation import VALIDATION, write_rows
 
 
 def write_run(folder: Path, network: Network, validation: Sequence[Row]) -> None:
     """Write the trained network and its validation rows."""
     write_network(folder, network)
-    with gzip.open(folder / VALIDATION, "wt", encoding="utf-8") as lines:
-        for row in validation:
-            record = {"text": row.text, "targets": dict(row.targets), "source": row.source}
-            lines.write(json.dumps(record) + "\n")
+    write_rows(folder / VALIDATION, validation)
 
 
 def write_network(folder: Path, network: Network) -> None:
@@ -44,11 +38,3 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The weights in a run's network or in a checkpoint."""
     weights: dict[str, Tensor] = torch.load(path, weights_only=True)["network"]
     return weights
-
-
-def read_validation(folder: Path) -> list[Row]:
-    """The validation rows of a run."""
-    return [
-        Row(record["text"], record["targets"], record["source"])
-        for record in read(folder / VALIDATION)
-    ]

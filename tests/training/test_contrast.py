@@ -5,9 +5,11 @@ import json
 import random
 from pathlib import Path
 
+import pytest
+
 from training.contrast import introduced, lexicon_rows, mixed, swap, swapped
 from training.labels import MODERATION_HEADS
-from training.mix import disturb
+from training.mix import MISSPELT, RECASED, disturb
 from training.noise import misspell, recase
 from training.rows import Row, capped, read
 
@@ -16,13 +18,15 @@ HARM = Row("I will hurt you", CLEAN | {"harm": 1.0, "threat": 1.0}, "generated.t
 BENIGN = [Row(f"hello number {n}", CLEAN, "clinc") for n in range(20)]
 
 
-def test_a_swap_changes_the_group_and_keeps_the_targets() -> None:
-    row = Row("Why do muslims fast? Ask muslims.", {"identity_attack": 0.0}, "x")
-    made = swap(row, random.Random(1))
+@pytest.mark.parametrize("seed", range(60))
+def test_a_swap_changes_the_group_and_keeps_the_targets(seed: int) -> None:
+    row = Row("Why do muslims fast? Ask muslims .", {"identity_attack": 0.0}, "x")
+    made = swap(row, random.Random(seed))
     assert made.targets == row.targets
     assert made.source == "swapped.x"
     before, after = row.text.lower().split(), made.text.lower().split()
-    assert [i for i, word in enumerate(before) if word != after[i]] in ([], [2, 5])
+    assert [i for i, word in enumerate(before) if word != after[i]] == [2, 5]
+    assert after[2] == after[5]
 
 
 def test_a_word_that_is_also_a_colour_is_not_swapped() -> None:
@@ -84,7 +88,10 @@ def test_noise_survives_odd_texts() -> None:
 
 def test_disturbing_keeps_the_targets() -> None:
     dice = random.Random(5)
-    assert all(disturb(HARM, dice).targets == HARM.targets for _ in range(50))
+    made = [disturb(HARM, dice) for _ in range(1000)]
+    assert all(row.targets == HARM.targets for row in made)
+    changed = sum(row.text != HARM.text for row in made) / len(made)
+    assert 0.1 < changed <= MISSPELT + RECASED + 0.03
 
 
 def test_caps_hold_for_each_source() -> None:

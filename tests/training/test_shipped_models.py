@@ -20,7 +20,7 @@ from inference.normalisation import normalise
 from training.labels import MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
 
 MODELS = Path(__file__).parents[2] / "plugins" / "models"
-GUARD, MOOD = MODELS / "guard-mini-1.4.0", MODELS / "sentiment-mini-1.1.0"
+(GUARD,), (MOOD,) = MODELS.glob("guard-mini-*"), MODELS.glob("sentiment-mini-*")
 TEXTS = [
     "hello there", "I love this so much, thank you!", "you are a stupid idiot",
     "I will find you and kill you", "the train leaves at nine", "ok", "what a terrible film",
