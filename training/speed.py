@@ -33,8 +33,12 @@ PLUGINS: dict[tuple[str, ...], type[Plugin]] = {
 def texts_of(runtime: OnnxRuntime, data: Path, tokens: int, wanted: int) -> list[str]:
     """Harmless messages of exactly so many tokens, marks included, each another one."""
     messages = (row.text for row in benign_rows(data))
-    right = (text for text in messages if [len(ids) for ids in runtime.windows(text)] == [tokens])
+    right = (text for text in messages if _lengths(runtime, text) == [tokens])
     return list(islice(right, wanted))
+
+
+def _lengths(runtime: OnnxRuntime, text: str) -> list[int]:
+    return [len(ids) for ids in runtime.windows.cut(text).windows]
 
 
 def median_milliseconds(plugin: Plugin, texts: Sequence[str], runs: int = RUNS) -> float:

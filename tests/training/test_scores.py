@@ -24,7 +24,7 @@ def harm(*texts: str) -> list[float]:
 
 def test_what_stands_beyond_the_first_window_counts() -> None:
     late = CALM + "I will find you and kill you, you worthless idiot."
-    assert len(opened(GUARD).windows(late)) > 1
+    assert len(opened(GUARD).windows.cut(late).windows) > 1
     calm, threatening = harm(CALM, late)
     assert calm < 0.2
     assert threatening > 0.8

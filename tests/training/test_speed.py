@@ -39,13 +39,13 @@ def test_texts_have_the_length_asked_for(tmp_path: Path) -> None:
     turns = ["hi", "could you please book a table for two at seven", "one two three"]
     data = public.write(tmp_path, sgd_dialogues=[{"turns": [["A", text]]} for text in turns])
     runtime = opened(GUARD)
-    length = len(runtime.windows(turns[1])[0])
+    length = len(runtime.windows.cut(turns[1]).windows[0])
     assert speed.texts_of(runtime, data, length, 5) == [turns[1]]
 
 
 def test_a_folder_is_timed_with_its_own_plugin(tmp_path: Path) -> None:
     turns = [f"please leave a message for doctor smith after the tone {n}" for n in range(10, 20)]
     data = public.write(tmp_path, sgd_dialogues=[{"turns": [["A", text]]} for text in turns])
-    length = len(opened(GUARD).windows(turns[0])[0])
+    length = len(opened(GUARD).windows.cut(turns[0]).windows[0])
     assert speed.PLUGINS[opened(GUARD).labels].name == "moderation"
     assert len(speed.texts_of(opened(GUARD), data, length, 5)) == 5
