@@ -144,8 +144,14 @@ class Scripts:
         if "raised" in word.sorts:
             return word.is_all_strange and "raised" in self.found
         if word.is_mixed:
-            return len(word.text) > 2 and not self._is_term(word)
+            return self._is_long_enough(word) and not self._is_term(word)
         return self._is_whole_disguise(word)
+
+    def _is_long_enough(self, word: _Word) -> bool:
+        """Whether it's no unit or quantity of two letters."""
+        if len(word.text) > 2 or word.sorts & self.found:
+            return True
+        return self.pretending and word.strange <= SAME.keys()
 
     def _is_whole_disguise(self, word: _Word) -> bool:
         if word.sorts <= {"phonetic"}:

@@ -135,7 +135,7 @@ def _kept(word: str, run: re.Match[str]) -> int:
         return 1
     if len(single) > _LONG_NAME and length < 5:
         return length
-    if _is_joint(word, run) or (letter == "i" and "iI" in run[0]):
+    if _is_joint(word, run) or "iI" in run[0] or run[0] == "III":
         return length
     if letter in "ls" or (letter in "eo" and run.end() < len(word)):
         return 2

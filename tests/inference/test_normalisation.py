@@ -91,9 +91,9 @@ INNOCENT = [
     "a\nb\nc\nd", "1\n2\n3\n4", "y\ne\ns", "a\nd\nb\nc\na\ne",
     # Names with signs.
     "A$AP Rocky, Ke$ha, P!nk, deadmau5, blink-182, Se7en, will.i.am, tUnE-yArDs, KoЯn, NIИ",
-    "7-Eleven, 3M, H&M, Toys Я Us, WALL-E, $uicideboy$, HoI4, McIntyre, LaTeX III, WiII, iPad",
+    "7-Eleven, 3M, H&M, Toys Я Us, WALL-E, $uicideboy$, HoI4, LaTeX III, WiII, MkIII, iPad",
     "md5sum, mp3tag, ps4pro, i3wm, s3fs, h5py, sha1sum, K8s, 7zip, web3js, log4net",
-    "GVN, CVM, KVM, TVs, DVDs, NVMe, LVMH, rsvp, svn, pvp",
+    "McIntyre, GVN, CVM, KVM, TVs, DVDs, NVMe, LVMH, rsvp, svn, pvp",
     "he1per in doubt, a1phabet",
     # Other scripts.
     "Привет, как дела? Это обычное предложение.",

@@ -15,6 +15,8 @@ MASKED = [
     ("fμck", "fuck"),
     ("Ꮮoser", "Loser"),
     ("I wіll fіnd yоu", "I will find you"),
+    ("gо tо hеll", "go to hell"),
+    ("gо hоme", "go home"),
     ("fucк you, hαte", "fuck you, hate"),
     ("TNFα, you fυck", "TNFα, you fuck"),
     ("уродливый stuріd", "уродливый stupid"),
