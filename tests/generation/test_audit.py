@@ -124,7 +124,7 @@ def test_a_worker_taken_for_dead_writes_nothing_down(valkey: redis.Redis) -> Non
     worker, generation = Worker(valkey, "Yes"), admitted(turns=(THREAT,))
     score = worker.ears.score
 
-    def lose_it_meanwhile(texts: list[str]) -> object:
+    def lose_it_meanwhile(texts: list[str], plugins: object = None) -> object:
         valkey.hset(generation_keys.generation(generation.id), "worker", "another")
         return score(texts)
 
