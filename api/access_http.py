@@ -90,7 +90,7 @@ def disconnect(request: HttpRequest, id: str) -> Status[None]:
     caller = caller_of(request)
     caller.require("sessions")
     session = _session(request, id)
-    bans_redis.close_sessions(_client(), session.site, {"session": session.id})
+    bans_redis.close_sessions(_client(), session.site, bans_redis.SESSION, session.id)
     return Status(204, None)
 
 

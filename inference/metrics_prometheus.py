@@ -84,6 +84,10 @@ CONNECTIONS_TOTAL = _counter(
 ACCEPTS_REFUSED = _counter(
     "rtai_accepts_refused_total", "Connections turned away with 503, by the limit.", "limit"
 )
+SUBSCRIBER_REPLACED = _counter(
+    "rtai_subscriber_replaced_total",
+    "Times that a process made its connection to live delivery new, because it was silent or lost.",
+)
 FRAMES_RECEIVED = _counter("rtai_frames_received_total", "Frames from clients.", "type")
 FRAMES_SENT = _counter("rtai_frames_sent_total", "Frames to clients.", "type")
 ERRORS = _counter("rtai_errors_total", "Error frames to clients.", "code")

@@ -10,11 +10,9 @@ from daphne.http_protocol import WebRequest, http
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet import reactor as installed_reactor
 
-from rtai_project import refusals
+from rtai_project import refusals, request_limits
 from streams.turnstile import Turnstile, Visit
 
-HEAD_S = 10.0
-"""How long a client may take for the head of a request, from its connection or first line."""
 STALLED_S = 5.0
 """A client that takes nothing of a stream for so long, while bytes wait for it, is cut off."""
 STREAMS = b"text/event-stream"
@@ -32,12 +30,21 @@ class Request(WebRequest):  # type: ignore[misc]
         self._flows = False
         self._streams = False
         self._waiting = 0
+        self._received = 0
         self._taken_at = time.monotonic()
         super().__init__(*args, **kwargs)
 
     def __repr__(self) -> str:
         """Without the URL, which may carry a ticket: this is written to logs."""
         return f"<Request {self.method!r} at {id(self):#x}>"
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's, which would fill the disk; a body may come without its length."""
+        self._received += len(data)
+        if self._received <= request_limits.MAX_BODY:
+            super().handleContentChunk(data)
+        else:
+            self.channel.turn_away(request_limits.large_body())
 
     def process(self) -> Any:
         """Daphne's; a request that became a WebSocket leaves its visit there, and is gone.
@@ -134,7 +141,10 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
 
     turnstile: Turnstile
     visit: Visit
+    maxHeaders = request_limits.MAX_HEADERS  # noqa: N815 - Twisted's name
+    totalHeadersSize = MAX_LENGTH = request_limits.MAX_HEAD  # noqa: N815 - Twisted's name
     _waiting: Any = None
+    _turned_away = False
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; the first request is waited for."""
@@ -147,10 +157,26 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         its = self.transport.protocol
         return its if isinstance(its, StockProtocol) else None
 
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's; what comes after a request that was turned away is not looked at."""
+        if not self._turned_away:
+            super().dataReceived(data)
+
     def lineReceived(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; a line that is not waited for begins the next request."""
+        if self._turned_away:
+            return
         self._wait()
         super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's, which would end without a word."""
+        self.turn_away(request_limits.large_head())
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's, as above."""
+        if not self._turned_away:
+            super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; the head of a request is there, and its body is not needed to refuse it."""
@@ -160,12 +186,40 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
             self.loseConnection()
             return
         self._rest()
+        if (self.length or 0) > request_limits.MAX_BODY:
+            self.turn_away(request_limits.large_body())
+            return
+        if self.length != 0:
+            slow = request_limits.slow_body()
+            self._waiting = reactor.callLater(request_limits.BODY_S, self.turn_away, slow)
         super().allHeadersReceived()
 
     def allContentReceived(self) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; nothing comes of a request that was refused."""
-        if self.visit.refusal is None:
-            super().allContentReceived()
+        if self._turned_away or self.visit.refusal is not None:
+            return
+        self._rest()
+        super().allContentReceived()
+
+    def turn_away(self, answer: bytes) -> None:
+        """Answers a request that breaks a limit. What its client still sends is dropped for a
+        moment: one whose connection is reset would not read the answer."""
+        if self._turned_away:
+            return
+        self._turned_away = True
+        if self._waiting is not None and self._waiting.active():
+            self._waiting.cancel()
+        self._waiting = reactor.callLater(refusals.SILENCE_S, self._give_up)
+        self.transport.write(answer)
+        self.transport.loseWriteConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:  # noqa: N802 - Twisted's name
+        """Twisted's, with a reason."""
+        large = self._receivedHeaderSize > self.totalHeadersSize
+        if large or self._receivedHeaderCount > self.maxHeaders:
+            self.turn_away(request_limits.large_head())
+        else:
+            self.turn_away(request_limits.answer(400, request_limits.BAD))
 
     def connectionLost(self, reason: Any) -> None:  # noqa: N802 - Twisted's name
         """Twisted's."""
@@ -175,7 +229,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
 
     def _wait(self) -> None:
         if self._waiting is None:
-            wait_s = refusals.SILENCE_S if self.visit.refusal else HEAD_S
+            wait_s = refusals.SILENCE_S if self.visit.refusal else request_limits.HEAD_S
             self._waiting = reactor.callLater(wait_s, self._give_up)
 
     def _give_up(self) -> None:

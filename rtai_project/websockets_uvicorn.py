@@ -41,6 +41,17 @@ class Protocol(WebSocketsSansIOProtocol):
             self.visit.end()
         super().connection_lost(exc)
 
+    def handle_connect(self, event: Any) -> None:
+        """uvicorn's; a subprotocol is ASCII."""
+        offered = event.headers.get_all("Sec-WebSocket-Protocol")
+        if all(each.isascii() for each in offered):
+            super().handle_connect(event)
+            return
+        self.handshake_complete = self.close_sent = True
+        self.conn.send_response(self.conn.reject(400, "A subprotocol is ASCII."))
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
+
     async def send(self, message: Any) -> None:
         """uvicorn's; a text for many clients is encoded once."""
         text = message.get("text") if message["type"] == "websocket.send" else None
@@ -49,6 +60,9 @@ class Protocol(WebSocketsSansIOProtocol):
                 self.transport.write(websocket_frames.text(text))
             return
         await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            # The stock server would complain of an application that refuses a handshake.
+            self.handshake_complete = True
 
     def pause_writing(self) -> None:
         """The network does not take more."""

@@ -11,9 +11,10 @@ from inference.errors import Overloaded
 from streams import keys
 from streams.clients import Client
 from streams.closes import CloseCode, close
-from streams.session_store import Banned
+from streams.session_store import BANNED, KICKED, Banned
 
 AREA = "bans"
+SESSION = "session"
 USER = "user"
 ADDRESS = "address"
 LAYER_PREFIX = "rtai"
@@ -25,6 +26,18 @@ if (redis.call('HGET', KEYS[2], area) or '0') ~= version then return 0 end
 redis.call('DEL', KEYS[1])
 for i = 3, #ARGV, 2 do redis.call('ZADD', KEYS[1], ARGV[i + 1], ARGV[i]) end
 return 1
+"""
+
+KICK_MS = 60_000
+"""How long a kick is known to those who missed the word: several renewals."""
+
+KICK = f"""
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - {KICK_MS})
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], {KICK_MS})
+redis.call('PUBLISH', ARGV[2], ARGV[3])
 """
 
 
@@ -46,7 +59,7 @@ def ban(client: "redis.Redis", site: str, kind: str, subject: str, until_ms: int
     pipeline.hincrby(config_redis.VERSIONS, AREA, 1)
     pipeline.zadd(keys.bans(site), {f"{kind}:{subject}": until_ms})
     pipeline.execute()
-    close_sessions(client, site, {kind: subject}, "Banned from this site.")
+    close_sessions(client, site, kind, subject, BANNED)
 
 
 def unban(client: "redis.Redis", site: str, kind: str, subject: str) -> None:
@@ -75,20 +88,16 @@ async def refuse_banned(redis_client: "redis.asyncio.Redis", client: Client, now
 
 
 def close_sessions(
-    client: "redis.Redis",
-    site: str,
-    who: Mapping[str, str],
-    detail: str = "Disconnected by a moderator.",
+    client: "redis.Redis", site: str, kind: str, subject: str, detail: str = KICKED
 ) -> None:
-    """Tells every gateway to close a `session`, or all of a `user` or an `address`."""
+    """Tells every gateway to close a `session`, or all of a `user` or an `address`.
+
+    One that does not hear it learns of it with the next renewal of its sessions.
+    """
     ended = close(CloseCode.BANNED, detail)
-    event = {
-        "type": "session.close",
-        "session": who.get("session", ""),
-        "user": who.get(USER, ""),
-        "address": who.get(ADDRESS, ""),
-        "code": ended.code,
-        "reason": ended.reason,
-    }
+    who = {each: subject if each == kind else "" for each in (SESSION, USER, ADDRESS)}
+    event = {"type": "session.close", **who, "code": ended.code, "reason": ended.reason}
     channel = f"{LAYER_PREFIX}__group__{keys.site_group(site)}"
-    client.publish(channel, msgpack.packb(event))
+    client.register_script(KICK)(
+        keys=[keys.kicks(site)], args=[f"{kind}:{subject}", channel, msgpack.packb(event)]
+    )

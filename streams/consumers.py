@@ -12,7 +12,6 @@ from django.conf import settings
 
 from inference import metrics_prometheus as metrics
 from inference.errors import (
-    BadFrame,
     Forbidden,
     Overloaded,
     RateLimited,
@@ -183,9 +182,10 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.session is None or self.session.ended is not None:
             return
         if (text := message.get("text")) is None:
-            self._count("unknown", BadFrame("Frames are text."))
             size = len(message.get("bytes") or b"")
-            self.session.hear_nonsense(BadFrame("Frames are text."), size)
+            wrong = frames.binary(size)
+            self._count("unknown", wrong)
+            self.session.hear_nonsense(wrong, size)
             return
         for frame, error in await self.session.receive(text):
             self._count(frames.kind(frame), error)

@@ -102,10 +102,19 @@ class Refused:
     ref: str | None = None
 
 
+def binary(size: int) -> RtaiError:
+    """What is wrong with a binary frame: its size, or else that it is one."""
+    return _too_large() if size > MAX_FRAME_BYTES else BadFrame("Frames are text.")
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"A frame has at most {MAX_FRAME_BYTES} bytes.")
+
+
 def parse(text: str) -> list[Frame | Refused]:
     """The frames of one WebSocket text frame, in order; never raises and never returns none."""
     if _size(text) > MAX_FRAME_BYTES:
-        return [Refused(TooLarge(f"A frame has at most {MAX_FRAME_BYTES} bytes."))]
+        return [Refused(_too_large())]
     try:
         return [_frame(_decode(text))]
     except BadFrame as error:

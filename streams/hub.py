@@ -153,7 +153,8 @@ class Hub:
     def _event(self, relay: Relay, message: Mapping[str, Any]) -> None:
         """What carries no offset and may be lost."""
         kind, frame = message["kind"], message["frame"]
-        topic = f"{kind}:{message['stream']}:{message['user']}"
+        # Who comes and goes is one topic: of a user's last two, the last one is true.
+        topic = f"{kind == 'typing'}:{message['stream']}:{message['user']}"
         count = 0
         for id, subscription in relay.subscriptions.items():
             wanted = kind == "typing" or subscription.wants_presence

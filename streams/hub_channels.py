@@ -3,23 +3,28 @@
 Every group shares one channel of this process, except that a site's group has its own, so that
 a message is known to concern that site. A probe runs through the subscriber connection every
 two seconds; when it does not come back the layer is flushed and everything joined again, as often
-as it takes.
+as it takes. A connection that stays open and says nothing is so replaced within 15 seconds,
+however many joins wait for it: they are given up together.
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import redis
 
+from inference import metrics_prometheus as metrics
 from inference.errors import Overloaded
 from streams import endings
 
 SYNC = "hub.sync"
 JOIN_S = 5.0
-"""How long the join of one group may take."""
+"""How long the join of one group may take, from its turn on."""
+SEND_S = 2.0
+"""How long a message to a group may wait: others wait behind it."""
 RESEND_S = 0.05
 PROBE_S = 2.0
 PROBE_TIMEOUT_S = 3.0
@@ -44,7 +49,8 @@ class ChannelBus:
         self._receivers: dict[str, asyncio.Task[None]] = {}
         self._syncs: dict[str, asyncio.Event] = {}
         self._lock = asyncio.Lock()
-        self._is_whole = True
+        self._limits: set[asyncio.Timeout] = set()
+        self._is_whole = False
         self._probe: asyncio.Task[None] | None = None
         self.is_alive = False
         """Whether all groups are joined and the last probe came back through the subscriber
@@ -63,36 +69,62 @@ class ChannelBus:
 
     async def join(self, group: str, source: str = "") -> None:
         """See `streams.hub.Bus`."""
-        async with self._lock:
-            self._groups[group] = source
-            try:
-                async with asyncio.timeout(JOIN_S):
-                    await self._add(group, source)
-                    await self._round_trip(group)
-            except AWAY as error:
-                self._groups.pop(group, None)
-                raise Overloaded("Live delivery is away for a moment.") from error
+        try:
+            async with self._turn():
+                self._groups[group] = source
+                await self._add(group, source)
+                await self._round_trip(group)
+        except AWAY as error:
+            self._groups.pop(group, None)
+            raise Overloaded("Live delivery is away for a moment.") from error
 
     async def leave(self, group: str, source: str = "") -> None:
         """See `streams.hub.Bus`."""
-        async with self._lock:
-            self._groups.pop(group, None)
-            if (channel := self._channels.get(source)) is None:
-                return
-            try:
-                async with asyncio.timeout(JOIN_S):
-                    await self._layer.group_discard(group, channel)
-            except AWAY as error:
-                logger.warning("Could not leave a group: %s", error)
-            if source:
-                await self._stop_receiver(source)
+        try:
+            async with self._turn():
+                await self._leave(group, source)
+        except AWAY as error:
+            logger.warning("Could not leave a group: %r", error)
+        self._groups.pop(group, None)
 
     async def send(self, group: str, message: Mapping[str, Any]) -> None:
         """See `streams.hub.Bus`."""
         try:
-            await self._layer.group_send(group, dict(message))
-        except (redis.RedisError, OSError) as error:
+            async with asyncio.timeout(SEND_S):
+                await self._layer.group_send(group, dict(message))
+        except AWAY as error:
             raise Overloaded("Live delivery is away for a moment.") from error
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """One change of a group at a time; raises TimeoutError after JOIN_S, and as soon as the
+        bus is found silent."""
+        async with asyncio.timeout(None) as limit:
+            self._limits.add(limit)
+            try:
+                async with self._lock:
+                    if limit.when() is None:
+                        limit.reschedule(asyncio.get_running_loop().time() + JOIN_S)
+                    yield
+            finally:
+                self._limits.discard(limit)
+
+    def _give_up_turns(self) -> None:
+        """What waits for a silent connection waits for nothing, and would hold up its end."""
+        now = asyncio.get_running_loop().time()
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(now)
+
+    async def _leave(self, group: str, source: str) -> None:
+        self._groups.pop(group, None)
+        if (channel := self._channels.get(source)) is None:
+            return
+        try:
+            await self._layer.group_discard(group, channel)
+        finally:
+            if source:
+                await self._stop_receiver(source)
 
     async def _add(self, group: str, source: str) -> None:
         if source not in self._channels:
@@ -125,17 +157,18 @@ class ChannelBus:
                 logger.exception("A message of the type %s was dropped", message.get("type"))
 
     async def _watch(self) -> None:
+        self._is_whole = await _succeeds(self._join_all, "Joining the first groups failed")
         while True:
             comes_back = await _succeeds(self._probe_once, "A probe of the bus was lost")
             self.is_alive = comes_back and self._is_whole
             if not self.is_alive:
+                self._give_up_turns()
                 self._is_whole = await _succeeds(self._rejoin, "Joining all groups again failed")
             await asyncio.sleep(PROBE_S)
 
     async def _probe_once(self) -> None:
-        """Goes all the way round, which says nothing of other groups."""
-        async with self._lock, asyncio.timeout(PROBE_TIMEOUT_S):
-            await self._add(self._own_group, "")
+        """Goes all the way round, which says nothing of other groups; waits for nobody's turn."""
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             await self._round_trip(self._own_group)
 
     async def _rejoin(self) -> None:
@@ -143,15 +176,25 @@ class ChannelBus:
         async with self._lock:
             async with asyncio.timeout(JOIN_S):
                 await self._flush()
-            for group, source in list(self._groups.items()):
-                async with asyncio.timeout(JOIN_S):
-                    await self._add(group, source)
+            metrics.SUBSCRIBER_REPLACED.inc()
+            await self._add_all()
+
+    async def _join_all(self) -> None:
+        async with self._lock:
+            await self._add_all()
+
+    async def _add_all(self) -> None:
+        for group, source in list(self._groups.items()):
+            async with asyncio.timeout(JOIN_S):
+                await self._add(group, source)
 
     async def _flush(self) -> None:
-        for source in list(self._receivers):
-            await self._stop_receiver(source)
         self._channels.clear()
-        await self._layer.flush()
+        try:
+            await self._layer.flush()
+        finally:
+            for source in list(self._receivers):
+                await self._stop_receiver(source)
 
     async def _stop_receiver(self, source: str) -> None:
         self._channels.pop(source, None)

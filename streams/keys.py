@@ -66,6 +66,12 @@ def bans(site: str) -> str:
     return f"rtai:bans:{site}"
 
 
+def kicks(site: str) -> str:
+    """Sorted set of `session:ID`, `user:ID` and `address:HASH` that were just disconnected, scored
+    by when, in ms."""
+    return f"rtai:kicks:{site}"
+
+
 def site_group(site: str) -> str:
     """Group of what concerns single users of a site: verdicts, kicks, bans."""
     return f"site.{site}"

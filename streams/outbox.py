@@ -103,20 +103,18 @@ class Outbox:
             self._append(_Item(frame, size or size_of(frame), None, sent))
 
     def put_droppable(self, frame: str, topic: str) -> None:
-        """Adds a frame that may be lost: it replaces a waiting one of its topic,
-        and is dropped while the client is behind."""
-        if self.closed or self.pending_bytes > self._max_bytes // 2:
-            self.dropped += not self.closed
+        """Adds a frame that may be lost: a waiting one of its topic makes way for it,
+        and it is dropped while the client is behind."""
+        if self.closed:
             return
-        if self._topics is None:
-            self._topics = {}
-        if (waiting := self._topics.get(topic)) is not None:
+        waiting = self._topics.pop(topic, None) if self._topics else None
+        if waiting is not None:
+            self._forget(waiting)
+        elif self.pending_bytes > self._max_bytes // 2:
             self.dropped += 1
-            size = size_of(frame)
-            self.pending_bytes += size - waiting.size
-            waiting.frame, waiting.size = frame, size
             return
         item = _Item(frame, size_of(frame), topic, None)
+        self._topics = self._topics or {}
         self._topics[topic] = item
         self._append(item)
 
@@ -166,11 +164,14 @@ class Outbox:
     def _drop(self) -> bool:
         """Drops what may be lost; whether the rest fits."""
         for item in (self._topics or {}).values():
-            self._items.remove(item)
-            self.pending_bytes -= item.size
-            self.dropped += 1
+            self._forget(item)
         self._topics = None
         return self.pending_bytes <= self._max_bytes
+
+    def _forget(self, item: _Item) -> None:
+        self._items.remove(item)
+        self.pending_bytes -= item.size
+        self.dropped += 1
 
     def _flush(self) -> None:
         """Writes what waits, as far as the transport takes it at once."""

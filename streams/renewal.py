@@ -8,7 +8,7 @@ from streams.sessions import Session
 
 
 async def renew(store: SessionStore, sessions: Iterable[Session], gateway: str) -> None:
-    """Extends leases, ends the sessions of those banned meanwhile; raises Overloaded.
+    """Extends leases, ends those banned or kicked meanwhile; raises Overloaded.
 
     A renewal puts back what the store lost, and so also what left after it was begun: that is
     taken out again.
@@ -18,7 +18,7 @@ async def renew(store: SessionStore, sessions: Iterable[Session], gateway: str) 
         for session in sessions
         if not session.leaving
     ]
-    banned = set(await store.renew([(client, streams) for _, client, streams in held], gateway))
+    ended = await store.renew([(client, streams) for _, client, streams in held], gateway)
     for session, client, streams in held:
         if session.leaving:
             await store.close(client)
@@ -26,5 +26,5 @@ async def renew(store: SessionStore, sessions: Iterable[Session], gateway: str) 
         for stream in streams:
             if stream not in session.streams:
                 await store.detach(client, stream)
-        if session.id in banned:
-            session.end(close(CloseCode.BANNED, "Banned from this site."))
+        if session.id in ended:
+            session.end(close(CloseCode.BANNED, ended[session.id]))

@@ -1,6 +1,6 @@
 """Port: who is connected, in all processes."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,12 +10,16 @@ from streams.clients import Client
 LEASE_MS = 30_000
 """A session that is not renewed for so long is gone, with the process that held it."""
 
+BANNED = "Banned from this site."
+KICKED = "Disconnected by a moderator."
+"""What one is told whose connection ends."""
+
 
 class Banned(Forbidden):
     """The user or the address is banned from this site until `until_ms`."""
 
     def __init__(self, until_ms: int) -> None:
-        super().__init__("Banned from this site.")
+        super().__init__(BANNED)
         self.until_ms = until_ms
 
 
@@ -56,9 +60,9 @@ class SessionStore(Protocol):
 
     async def renew(
         self, sessions: Iterable[tuple[Client, Collection[str]]], gateway: str
-    ) -> list[str]:
+    ) -> Mapping[str, str]:
         """Extends the leases of sessions with the streams they are in, and puts back lost ones.
 
-        Returns the ids of those whose user or address has been banned meanwhile.
+        Returns the ids of those that were banned or kicked meanwhile, and what they are told.
         """
         ...

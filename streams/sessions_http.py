@@ -153,7 +153,7 @@ def _row(session: Session) -> dict[str, Any]:
 def _disconnect(sessions: Sequence[Session]) -> str:
     client = connection_redis.client(settings.RTAI_REDIS_URL)
     for session in sessions:
-        bans_redis.close_sessions(client, session.site, {"session": session.id})
+        bans_redis.close_sessions(client, session.site, bans_redis.SESSION, session.id)
     return f"Disconnected {_count(len(sessions), 'session')}."
 
 

@@ -1,5 +1,5 @@
 """A small application on one of our servers, as a process:
-`python -m tests.rtai_project.echo SERVER PORT [PROXIES [LIMITS]]`, with limits as JSON."""
+`python -m tests.rtai_project.echo SERVER PORT [PROXIES [LIMITS [BODY_S]]]`, with limits as JSON."""
 
 import asyncio
 import gc
@@ -11,6 +11,7 @@ import time
 from ipaddress import ip_network
 from typing import Any
 
+from rtai_project import request_limits
 from rtai_project.serving import Served
 from streams.limits import check
 from streams.turnstile import Turnstile
@@ -24,7 +25,8 @@ refused: list[str] = []
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
-        await _http(scope, send)
+        size = await _read(receive) if scope["path"] == "/read" else 0
+        await _http(scope, send, size)
     elif scope["path"] == "/refuse":
         await receive()
         await send({"type": "websocket.close"})
@@ -32,12 +34,22 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await _websocket(scope, receive, send)
 
 
-async def _http(scope: Any, send: Any) -> None:
+async def _read(receive: Any) -> int:
+    """The length of a body, once it is whole."""
+    size = 0
+    while (message := await receive())["type"] == "http.request":
+        size += len(message["body"])
+        if not message.get("more_body"):
+            return size
+    return -1
+
+
+async def _http(scope: Any, send: Any, size: int) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     headers = {name.decode(): value.decode() for name, value in scope["headers"]}
     body = {
         "rss_kib": usage, "sent": sent, "received": received, "scheme": scope["scheme"],
-        "client": scope["client"][0], "headers": headers, "refused": refused,
+        "client": scope["client"][0], "headers": headers, "refused": refused, "size": size,
     }  # fmt: skip
     if scope["path"] == "/held":
         gc.disable()
@@ -123,7 +135,8 @@ async def drained() -> None:
     print("drained", flush=True)
 
 
-def main(name: str, port: str, proxies: str = "", limits: str = "{}") -> str:
+def main(name: str, port: str, proxies: str = "", limits: str = "{}", body_s: str = "") -> str:
+    request_limits.BODY_S = float(body_s or request_limits.BODY_S)
     server = importlib.import_module(f"rtai_project.server_{name}")
     trusted = [ip_network(each) for each in proxies.split()]
     turnstile = Turnstile(trusted, time.monotonic, refused.append)

@@ -41,13 +41,15 @@ class Served:
 
 
 @contextmanager
-def serve(server: str, proxies: str = "", **limits: str) -> Iterator[Served]:
+def serve(
+    server: str, proxies: str = "", body_s: float | None = None, **limits: str
+) -> Iterator[Served]:
     """The server; limits are named as `address_sockets="2"`."""
     port = free_port()
     rates = {name.replace("_", ".", 1): rate for name, rate in limits.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.rtai_project.echo", server, str(port), proxies,
-         json.dumps(rates)],
+         json.dumps(rates), str(body_s or "")],
         stdout=subprocess.PIPE,
         text=True,
     )  # fmt: skip

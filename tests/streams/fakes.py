@@ -254,8 +254,8 @@ class FakeStore:
 
     async def renew(
         self, sessions: Iterable[tuple[Client, Collection[str]]], gateway: str
-    ) -> list[str]:
-        return []
+    ) -> Mapping[str, str]:
+        return {}
 
     def _check(self) -> None:
         if self.away:

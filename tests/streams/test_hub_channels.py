@@ -41,6 +41,11 @@ class Layer:
         await asyncio.sleep(self.join_s)
         await self._layer.group_add(group, channel)
 
+    async def group_send(self, group: str, message: dict[str, Any]) -> None:
+        if self.away:
+            raise self.error
+        await self._layer.group_send(group, message)
+
 
 class Case:
     def __init__(self, url: str) -> None:

@@ -1,15 +1,17 @@
 """Leases are renewed of those who are there, and of nobody who left meanwhile."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pytest
 import redis
 
 from streams import keys
+from streams.bans_redis import ADDRESS, KICK_MS, SESSION, USER, close_sessions
 from streams.clients import Client
 from streams.closes import CloseCode
 from streams.renewal import renew
+from streams.session_store import KICKED
 from streams.sessions_redis import LiveSessions, RedisSessions
 from tests.streams.test_sessions import Case
 
@@ -21,7 +23,7 @@ class Store(RedisSessions):
 
     async def renew(
         self, sessions: Iterable[tuple[Client, Collection[str]]], gateway: str
-    ) -> list[str]:
+    ) -> Mapping[str, str]:
         held = list(sessions)
         if self.meanwhile is not None:
             await self.meanwhile()
@@ -96,3 +98,42 @@ async def test_one_who_was_banned_meanwhile_is_sent_away(held: Held, valkey: red
     await held.renew()
 
     assert [end.code for end in held.visitor.closed] == [CloseCode.BANNED]
+
+
+async def test_a_kick_whose_word_was_lost_ends_its_session_with_the_next_renewal(
+    held: Held, valkey: redis.Redis
+) -> None:
+    close_sessions(valkey, "demo", SESSION, held.session.id)  # Nobody hears: there is no bus.
+    assert held.visitor.closed == []
+    await held.renew()
+
+    assert [end.code for end in held.visitor.closed] == [CloseCode.BANNED]
+    assert KICKED in held.visitor.closed[0].reason
+
+
+@pytest.mark.parametrize("kind", [USER, ADDRESS])
+async def test_a_kick_of_many_means_who_was_there_and_not_who_comes_later(
+    held: Held, valkey: redis.Redis, url: str, kind: str
+) -> None:
+    subject = held.session.user if kind == USER else held.session.address
+    close_sessions(valkey, "demo", kind, subject)
+    valkey.hset(keys.session(held.session.id), "connected_ms", 1)
+    valkey.zadd(keys.kicks("demo"), {f"{kind}:{subject}": 2})
+    later = Held(url)
+    await later.enter()
+    await later.renew()
+    await held.renew()
+
+    assert later.visitor.closed == []
+    assert [end.code for end in held.visitor.closed] == [CloseCode.BANNED]
+
+
+async def test_a_kick_of_somebody_else_ends_nobody_and_is_forgotten(
+    held: Held, valkey: redis.Redis
+) -> None:
+    for kind in (SESSION, USER, ADDRESS):
+        close_sessions(valkey, "demo", kind, "another")
+    await held.renew()
+
+    assert held.visitor.closed == []
+    assert 0 < valkey.pttl(keys.kicks("demo")) <= KICK_MS

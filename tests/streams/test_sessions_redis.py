@@ -12,7 +12,7 @@ from streams import keys
 from streams.gateways_redis import LEASE_MS as GATEWAY_LEASE_MS
 from streams.limits import check
 from streams.limits_redis import write_limits
-from streams.session_store import Banned, TooManyConnections
+from streams.session_store import BANNED, Banned, TooManyConnections
 from streams.sessions_redis import LiveSessions, RedisSessions
 from tests.streams.people import a_client
 
@@ -88,7 +88,7 @@ async def test_renewing_extends_the_lease_and_keeps_what_was_counted(
     client, long = a_client(), RedisSessions(url, lease_ms=60_000)
     await RedisSessions(url, lease_ms=5_000).open(client, "g")
     valkey.hset(keys.session(client.session), mapping={"messages": 7, "last_verdict": "allow"})
-    assert await long.renew([(client, {"lobby"})], "g") == []
+    assert await long.renew([(client, {"lobby"})], "g") == {}
     (found,) = LiveSessions(valkey).page("demo", stream="lobby")[1]
     assert (found.messages, found.last_verdict, found.streams) == (7, "allow", ("lobby",))
     assert valkey.pttl(keys.session(client.session)) > 5_000
@@ -98,7 +98,7 @@ async def test_renewing_puts_back_what_redis_lost(
     store: RedisSessions, valkey: redis.Redis
 ) -> None:
     clients = [a_client(user=f"user-{number}") for number in range(600)]
-    assert await store.renew([(client, ["lobby"]) for client in clients], "g") == []
+    assert await store.renew([(client, ["lobby"]) for client in clients], "g") == {}
     assert LiveSessions(valkey).count("demo", stream="lobby") == 600
     assert LiveSessions(valkey).count("demo", user="user-7") == 1
 
@@ -110,7 +110,7 @@ async def test_renewing_names_those_banned_meanwhile(
     await store.open(ann, "g")
     await store.open(bob, "g")
     valkey.zadd(keys.bans("demo"), {"address:a2": time.time() * 1000 + 60_000})
-    assert await store.renew([(ann, ()), (bob, ())], "g") == [bob.session]
+    assert await store.renew([(ann, ()), (bob, ())], "g") == {bob.session: BANNED}
 
 
 @pytest.mark.parametrize("subject", ["user:ann", "address:a1"])
