@@ -154,7 +154,8 @@ class Hub:
         """What carries no offset and may be lost."""
         kind, frame = message["kind"], message["frame"]
         # Who comes and goes is one topic: of a user's last two, the last one is true.
-        topic = f"{kind == 'typing'}:{message['stream']}:{message['user']}"
+        about = "typing" if kind == "typing" else "presence"
+        topic = f"{about}:{message['stream']}:{message['user']}"
         count = 0
         for id, subscription in relay.subscriptions.items():
             wanted = kind == "typing" or subscription.wants_presence
