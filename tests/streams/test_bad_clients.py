@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
 from inference.config_redis import VERSIONS
 from policy import keys as policy_keys
@@ -24,52 +22,13 @@ from streams.presence_redis import users_key
 from streams.turnstile_redis import wait_until_in_use
 from tests.builders import a_verdict
 from tests.rtai_project.waiting import wait_until
+from tests.streams.guests import Guest, enter
 from tests.streams.people import a_message
 from tests.streams.raw_guests import CLOSE, COMPRESSED, FIN, TEXT, Raw, encode, handshake
 from tests.streams.sse_guests import Door, token
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
 LONG = "x" * 9_000
-
-
-class Guest:
-    """A well-behaved client."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.frames: list[dict[str, Any]] = []
-
-    def say(self, **frame: object) -> None:
-        self.socket.send(json.dumps(frame))
-
-    def hear(self, kind: str) -> dict[str, Any]:
-        """The next frame of this type; what comes before it is skipped."""
-        while True:
-            while self.frames:
-                if (frame := self.frames.pop(0))["type"] == kind:
-                    return frame
-            lines = str(self.socket.recv(timeout=20)).split("\n")
-            self.frames += [json.loads(line) for line in lines]
-
-    def subscribe(self, room: str, **fields: object) -> dict[str, Any]:
-        self.say(type="subscribe", stream=room, **fields)
-        return self.hear("subscribed")
-
-    def close_code(self) -> int:
-        """The code of the close that comes."""
-        with pytest.raises(ConnectionClosed) as closed:
-            self.hear("the end")
-        assert closed.value.rcvd is not None
-        return int(closed.value.rcvd.code)
-
-
-def enter(sse: Door, given: str | None = None) -> Guest:
-    """A well-behaved client, connected."""
-    protocols = ["rtai.v1", f"rtai.token.{token() if given is None else given}"]
-    address = f"ws://127.0.0.1:{sse.port}/ws/v1/"
-    options: dict[str, Any] = {"subprotocols": protocols, "compression": None, "proxy": None}
-    options["max_queue"] = None  # It always reads, whether or not a test looks at it.
-    return Guest(sse.opened.enter_context(connect(address, **options)))
 
 
 def listening(sse: Door, room: str, user: str = "mute", *, buffer: int = 4_096) -> Raw:
