@@ -59,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
         made.now += seconds
         await turn(0)
 
-    monkeypatch.setattr(drains.asyncio, "sleep", wait)
+    monkeypatch.setattr("streams.drains.asyncio.sleep", wait)
     return made
 
 
