@@ -172,7 +172,6 @@ async def test_a_signal_ends_a_server_in_time_whatever_its_clients_do(door: Door
     assert [(await asyncio.to_thread(client.closed))[0] for client in stubborn] == [4001] * STUBBORN
     assert await asyncio.to_thread(door.process.wait, 30) == 0
     assert time.monotonic() - began <= 30
-    assert "Traceback" not in door.log.read_text()
 
 
 def listens(door: Door) -> bool:
