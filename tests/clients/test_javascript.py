@@ -94,9 +94,10 @@ def test_node_imports_by_name_what_the_types_name(tmp_path: Path) -> None:
 @needs_node
 @pytest.mark.processes
 @pytest.mark.timeout(240)
-def test_node_holds_a_conversation_over_a_drop(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["daphne", "uvicorn"])
+def test_node_holds_a_conversation_over_a_drop_and_a_refresh(tmp_path: Path, server: str) -> None:
     shutil.copy(Path(__file__).with_name("conversation.mjs"), tmp_path)
-    with running(tmp_path / "var") as product:
+    with running(tmp_path / "var", RTAI_SERVER=server) as product:
         answer = httpx.post(
             f"{product.url}/widget/v1/token",
             json={"site": "pk_demo", "name": "Ada"},
@@ -108,7 +109,9 @@ def test_node_holds_a_conversation_over_a_drop(tmp_path: Path) -> None:
     heard = json.loads(found)
 
     assert heard["texts"] == ["Good morning, everybody.", "How are you today?"]
-    assert heard["actions"] == ["allow", "allow"]
+    assert heard["verdicts"] == {"first": "allow", "second": "allow"}
+    assert "refreshed" in heard["types"]
+    assert "error" not in heard["types"]
     assert heard["states"] == [
         "connecting", "open", "waiting", "connecting", "open", "closed",
     ]  # fmt: skip

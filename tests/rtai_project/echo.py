@@ -17,6 +17,9 @@ from streams.limits import check
 from streams.turnstile import Turnstile
 
 CHUNK = "x" * 60_000
+TWO_DAYS_S = 2 * 24 * 3600
+AGES = {"Protocol": ("socket_opened",), "Request": ("request_start",)}
+"""Where Daphne keeps since when a connection is open."""
 clients: set[Any] = set()
 sent = 0
 received = 0
@@ -24,7 +27,9 @@ refused: list[str] = []
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] == "http":
+    if scope["type"] == "http" and scope["path"] == "/drip":
+        await _drip(receive, send)
+    elif scope["type"] == "http":
         size = await _read(receive) if scope["path"] == "/read" else 0
         await _http(scope, send, size)
     elif scope["path"] == "/refuse":
@@ -55,8 +60,32 @@ async def _http(scope: Any, send: Any, size: int) -> None:
         gc.disable()
         kinds = [type(each).__name__ for each in gc.get_objects()]
         body |= {"sockets": kinds.count("Protocol"), "requests": kinds.count("Request")}
+    if scope["path"] == "/age":
+        body["aged"] = _age()
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+def _age() -> int:
+    """Makes every connection and request of Daphne two days older; how many there were."""
+    found = 0
+    for each in gc.get_objects():
+        for name in AGES.get(type(each).__name__, ()):
+            if name in vars(each):
+                setattr(each, name, getattr(each, name) - TWO_DAYS_S)
+                found += 1
+    return found
+
+
+async def _drip(receive: Any, send: Any) -> None:
+    """An event every tenth of a second, until the client is gone."""
+    await receive()
+    gone = asyncio.ensure_future(receive())
+    headers = [(b"content-type", b"text/event-stream")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    while not gone.done():
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        await asyncio.wait({gone}, timeout=0.1)
 
 
 async def _websocket(scope: Any, receive: Any, send: Any) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import websockets
 
@@ -189,6 +190,19 @@ def test_a_signal_drains_the_clients_and_ends_with_status_0(served: Served) -> N
     assert served.process.wait(10) == 0
     assert served.process.stdout is not None
     assert served.process.stdout.read().split() == ["opened", "drained"]
+
+
+def test_what_has_been_open_for_two_days_stays_open(served: Served) -> None:
+    stream = httpx.stream("GET", f"http://127.0.0.1:{served.port}/drip", trust_env=False)
+    with served.connect() as client, stream as response:
+        lines = response.iter_lines()
+        assert next(lines) == "data: 1"
+        aged = served.state(path="/age")["aged"]
+        for _ in range(60):  # Three seconds: the server looks at its connections every second.
+            next(lines)
+        client.send("still here")
+        assert client.recv() == "still here"
+        assert aged >= (3 if served.server == "daphne" else 0)
 
 
 @pytest.mark.parametrize("server", ["daphne", "uvicorn"])

@@ -14,19 +14,27 @@ import django
 
 ORIGIN = "https://example.org"
 ASSISTED = "room-with-an-assistant"
+SWITCHED_OFF = "test:switched-off"
+"""Where tests name streams that are not there."""
 
 
 class Directory:
-    """The site `demo`, which has every stream whose name begins with `room`."""
+    """The site `demo`, which has every stream whose name begins with `room`, unless a test
+    switched it off."""
 
-    def __init__(self, url: str) -> None: ...
+    def __init__(self, url: str) -> None:
+        from inference import connection_redis
 
-    def refresh(self) -> None: ...
+        self._valkey = connection_redis.client(url)
+        self._off: set[Any] = set()
+
+    def refresh(self) -> None:
+        self._off = set(self._valkey.smembers(SWITCHED_OFF))
 
     def sites(self) -> Iterable[Any]:
         from streams.directory import SiteInfo
 
-        return [SiteInfo("demo", "Demo", "pk_demo", (ORIGIN,))]
+        return [SiteInfo("demo", "Demo", "pk_demo", (ORIGIN, "https://*.shop.example"))]
 
     def site(self, slug: str) -> Any:
         return next((site for site in self.sites() if site.slug == slug), None)
@@ -34,7 +42,7 @@ class Directory:
     def stream(self, site: str, name: str) -> Any:
         from streams.directory import StreamInfo
 
-        known = site == "demo" and re.fullmatch("room[a-z0-9-]*", name)
+        known = site == "demo" and re.fullmatch("room[a-z0-9-]*", name) and name not in self._off
         return StreamInfo(site, name, 10_000, 2_000, 600, None) if known else None
 
 

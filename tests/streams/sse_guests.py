@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,7 +89,9 @@ def bearer(given: str) -> dict[str, str]:
 class Door:
     """A server of our application, and what stands in for its workers."""
 
-    def __init__(self, server: str, log: Path, *heartbeat_s: float) -> None:
+    def __init__(
+        self, server: str, log: Path, *heartbeat_s: float, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.server = server
         self.port = free_port()
         self.log = log
@@ -105,7 +107,8 @@ class Door:
                 [sys.executable, "-m", "tests.streams.sse_door", server, str(self.port),
                  *(str(each) for each in heartbeat_s)],
                 stdout=output, stderr=output,
-                env={**os.environ, "DJANGO_SETTINGS_MODULE": "rtai_project.settings"},
+                env={**os.environ, "DJANGO_SETTINGS_MODULE": "rtai_project.settings",
+                     **(environ or {})},
             )  # fmt: skip
         wait_until(self._listens, "the server listens", seconds=60)
 

@@ -3,15 +3,18 @@ else notices."""
 
 import contextlib
 import json
+import resource
 import socket as net
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
 from generation import keys as generation_keys
 from inference.config_redis import VERSIONS
@@ -19,13 +22,14 @@ from policy import keys as policy_keys
 from policy.policy import Action
 from streams import keys
 from streams.lifespan import MAIL_S
-from streams.limits import Rate
+from streams.limits import DEFAULTS, Rate, check
 from streams.limits_redis import AREA, write_limits
 from streams.presence_redis import users_key
 from streams.turnstile_redis import wait_until_in_use
 from tests.builders import a_verdict
 from tests.generation.answers import an_assistant
 from tests.rtai_project.waiting import wait_until
+from tests.streams.guests import Guest, enter
 from tests.streams.people import a_message
 from tests.streams.raw_guests import CLOSE, COMPRESSED, FIN, TEXT, Raw, encode, handshake
 from tests.streams.sse_door import ASSISTED
@@ -33,46 +37,9 @@ from tests.streams.sse_guests import Door, token
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
 LONG = "x" * 9_000
-
-
-class Guest:
-    """A well-behaved client."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.frames: list[dict[str, Any]] = []
-
-    def say(self, **frame: object) -> None:
-        self.socket.send(json.dumps(frame))
-
-    def hear(self, kind: str) -> dict[str, Any]:
-        """The next frame of this type; what comes before it is skipped."""
-        while True:
-            while self.frames:
-                if (frame := self.frames.pop(0))["type"] == kind:
-                    return frame
-            lines = str(self.socket.recv(timeout=20)).split("\n")
-            self.frames += [json.loads(line) for line in lines]
-
-    def subscribe(self, room: str, **fields: object) -> dict[str, Any]:
-        self.say(type="subscribe", stream=room, **fields)
-        return self.hear("subscribed")
-
-    def close_code(self) -> int:
-        """The code of the close that comes."""
-        with pytest.raises(ConnectionClosed) as closed:
-            self.hear("the end")
-        assert closed.value.rcvd is not None
-        return int(closed.value.rcvd.code)
-
-
-def enter(sse: Door, given: str | None = None) -> Guest:
-    """A well-behaved client, connected."""
-    protocols = ["rtai.v1", f"rtai.token.{token() if given is None else given}"]
-    address = f"ws://127.0.0.1:{sse.port}/ws/v1/"
-    options: dict[str, Any] = {"subprotocols": protocols, "compression": None, "proxy": None}
-    options["max_queue"] = None  # It always reads, whether or not a test looks at it.
-    return Guest(sse.opened.enter_context(connect(address, **options)))
+MIB = 2**20
+FLOOD_BYTES = 13 * MIB
+REFUSED = "rtai_accepts_refused_total"
 
 
 def listening(sse: Door, room: str, user: str = "mute", *, buffer: int = 4_096) -> Raw:
@@ -102,10 +69,19 @@ def sessions(sse: Door) -> int:
 
 def counted(sse: Door, metric: str) -> float:
     """What the server has counted so far."""
-    for line in sse.http.get("/metrics").text.splitlines():
-        if line.startswith(metric):
-            return float(line.split()[-1])
-    return 0.0
+    return total(sse.http, metric)
+
+
+def counted_from(sse: Door, source: str, metric: str) -> float:
+    """The same, asked from another address of this machine."""
+    transport = httpx.HTTPTransport(local_address=source)
+    with httpx.Client(transport=transport, base_url=sse.http.base_url) as client:
+        return total(client, metric)
+
+
+def total(client: httpx.Client, metric: str) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(metric))
 
 
 def dropped(sse: Door) -> float:
@@ -190,24 +166,61 @@ def test_one_that_reads_a_byte_now_and_then_is_cut_off(
     wait_until(lambda: sockets(sse) < before, "its socket is closed")
 
 
-def test_one_that_floods_large_frames_is_closed(sse: Door, room: str, neighbour: Guest) -> None:
-    client = listening(sse, room, buffer=0)
-    frame = encode("x" * 65_000)
+@contextlib.contextmanager
+def little_memory(sse: Door) -> Iterator[None]:
+    """The server's resident memory grows by 5 MiB at most meanwhile, however short it may be."""
+    process, over = psutil.Process(sse.process.pid), threading.Event()
+    found = [process.memory_info().rss]
+
+    def watch() -> None:
+        while not over.wait(0.01):
+            found.append(process.memory_info().rss)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+    assert max(found) - found[0] <= 5 * MIB
+
+
+def flood(sse: Door, room: str, size: int) -> None:
+    """A client that sends frames of this size until it is closed, and reads nothing."""
+    client, frame = listening(sse, room, buffer=0), encode("x" * size)
     with contextlib.suppress(OSError):  # The server need not read what it has refused.
-        for _ in range(200):
+        for _ in range(FLOOD_BYTES // size):
             client.send(frame)
     wait_until(lambda: members(sse, room) == 1, "it is closed")
+    client.socket.close()
 
 
-def test_one_that_floods_and_listens_is_told_4013(sse: Door, room: str) -> None:
-    client, frame = listening(sse, room, buffer=0), encode("x" * 65_000)
-    for _ in range(200):
-        client.send(frame)
-        opcode, body = client.message()
-        if opcode == CLOSE:
-            break
+@pytest.mark.parametrize("size", [65_000, MIB])
+def test_one_that_floods_large_frames_is_closed_and_costs_little(
+    sse: Door, room: str, neighbour: Guest, size: int
+) -> None:
+    flood(sse, room, size)  # Python keeps the memory that the first one needs.
+    with little_memory(sse):
+        flood(sse, room, size)
 
-    assert int.from_bytes(body[:2], "big") == 4013
+
+@pytest.mark.parametrize("size", [65_000, MIB])
+def test_one_that_floods_and_listens_is_told_4013_and_costs_little(
+    sse: Door, room: str, size: int
+) -> None:
+    def told() -> int:
+        client, frame = listening(sse, room, buffer=0), encode("x" * size)
+        for _ in range(FLOOD_BYTES // size):
+            client.send(frame)
+            opcode, body = client.message()
+            if opcode == CLOSE:
+                break
+        return int.from_bytes(body[:2], "big")
+
+    assert told() == 4013
+    with little_memory(sse):
+        assert told() == 4013
 
 
 def test_hundreds_from_one_address_are_turned_away_above_its_cap(sse: Door) -> None:
@@ -230,6 +243,43 @@ def test_a_flood_from_one_address_is_turned_away_before_its_tokens_are_looked_at
 
     assert set(answers) == {b"HTTP/1.1 503"}
     assert counted(sse, 'rtai_accepts_refused_total{limit="address.sockets"}') >= 180
+
+
+def answer_to(client: net.socket, request: bytes) -> bytes:
+    """The status line's beginning, or nothing where the server has ended the connection."""
+    with contextlib.suppress(OSError):
+        client.sendall(request)
+        return client.recv(12)
+    return b""
+
+
+def test_very_many_sockets_from_one_address_meet_the_limits_of_a_fresh_installation(
+    sse: Door, room: str
+) -> None:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    count = min(hard - 1_000, 5_000)
+    assert count >= 2_000
+    good = enter(sse, token("good"), source="127.0.0.2")
+    good.subscribe(room)
+    with limited(sse, {name: check(name, rate) for name, rate in DEFAULTS.items()}):
+        began, before = time.monotonic(), counted(sse, REFUSED)
+        clients = [socket(sse) for _ in range(count)]
+        for client in clients:
+            sse.opened.callback(client.close)
+        enter(sse, token("late"), source="127.0.0.3").subscribe(room)
+        answers = Counter(answer_to(client, handshake(sse, "forged")) for client in clients)
+        refused = counted_from(sse, "127.0.0.4", REFUSED) - before
+        accepted = 400 + 200 * (time.monotonic() - began)
+        for client in clients:
+            client.close()
+
+    served = sum(n for each, n in answers.items() if each[9:12] in (b"401", b"403"))
+    assert served <= 1_000
+    assert set(answers) <= {b"", b"HTTP/1.1 503", b"HTTP/1.1 401", b"HTTP/1.1 403"}
+    assert refused >= count - accepted
+    publish(sse, room, 1)
+    assert good.hear("message")["offset"] == 1
+    wait_until(lambda: sessions(sse) == 2, "nothing of the others is left")
 
 
 def test_an_address_that_connects_too_fast_is_told_to_wait(sse: Door) -> None:

@@ -47,3 +47,14 @@ def test_large_frames_exceed_the_budget_of_bytes() -> None:
     pulse = Pulse(Clock())
 
     assert sum(pulse.hear(1, 64 * 1024) for _ in range(100)) == 64
+
+
+def test_a_silent_client_is_pinged_after_25_seconds_and_given_up_8_seconds_later() -> None:
+    clock, told = Clock(), dict[float, Beat]()
+    pulse = Pulse(clock)
+    for tenth in range(1, 400):
+        clock.now = tenth / 10
+        if (beat := pulse.beat()) is not Beat.NOTHING:
+            told.setdefault(clock.now, beat)
+
+    assert list(told.items())[:2] == [(25.0, Beat.PING), (33.0, Beat.DEAD)]
