@@ -182,7 +182,7 @@ def _hashed() -> str:
 
 
 def _kick(door: Door) -> None:
-    bans_redis.close_sessions(door.valkey, "demo", {"user": "mallory"})
+    bans_redis.close_sessions(door.valkey, "demo", "user", "mallory")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_ban_or_kick_closes_what_it_means_at_every_gateway_within_a_second(
 def test_a_kick_of_one_session_leaves_the_users_others_alone(pair: Pair, room: str) -> None:
     ann = Everywhere(pair, room, "ann", HERE)
     began = time.monotonic()
-    bans_redis.close_sessions(pair[0].valkey, "demo", {"session": ann.sessions[1]})
+    bans_redis.close_sessions(pair[0].valkey, "demo", "session", ann.sessions[1])
 
     assert ann.guests[1].close_code() == 4503
     assert time.monotonic() - began < 1
