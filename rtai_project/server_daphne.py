@@ -99,6 +99,7 @@ class Server(StockServer):  # type: ignore[misc]
             closeHandshakeTimeout=2,
             failByDrop=False,
             tcpNoDelay=True,
+            allowNullOrigin=True,  # Whether an origin may pass is the application's to say.
         )
         Protocol.configure(self.ws_factory)
         for number in (signal.SIGTERM, signal.SIGINT):
