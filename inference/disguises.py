@@ -60,7 +60,7 @@ PLAIN_LEET = {"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "7": "t"}
 
 _TECHNICAL_WORDS = """
 c3po e3s h1n1 h5n1 h5py i3status i3wm l4d2 log4j mp3s mp4s neo4j p4merge ps4s s3cmd s3fs se7en
-w3c web3
+w3c web3 p!nk $uicideboy$
 """
 TECHNICAL = frozenset(_TECHNICAL_WORDS.split())
 """Terms and names that look like leetspeak and are not."""

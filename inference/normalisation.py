@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from inference import emoji, scripts, spelling
+from inference import emoji, readings, scripts, spelling
 from inference.disguises import (
     ENCLOSING,
     HIDDEN,
@@ -24,6 +25,7 @@ from inference.disguises import (
     unstyled,
 )
 from inference.spelling import Pieces
+from inference.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,10 @@ _WIDE = re.compile(
 )
 
 
-def normalise(text: str) -> Normalised:
-    """The text with its disguises undone."""
+def normalise(text: str, vocabulary: Vocabulary | None = None) -> Normalised:
+    """The text with its disguises undone; with a vocabulary more of them are told."""
     offsets = range(len(text))
-    if _is_plain(text):
+    if _is_plain(text) and (vocabulary is None or not vocabulary.doubts(text)):
         return Normalised(text, tuple(offsets))
     work = _Work(text, list(offsets))
     if not text.isascii():
@@ -80,7 +82,7 @@ def normalise(text: str) -> Normalised:
         work.apply(_SIGNS, _part)
     if _STRANGE_LETTER.search(work.text):
         work.unmask()
-    work.respell()
+    work.respell(vocabulary)
     work.apply(spelling.LONG_WORD, spelling.split)
     return Normalised(work.text, tuple(work.offsets))
 
@@ -163,15 +165,26 @@ class _Work:
         self.apply(scripts.SPELLED, found.spelled)
         self.apply(scripts.WORD, found.unmasked)
 
-    def respell(self) -> None:
+    def respell(self, vocabulary: Vocabulary | None) -> None:
         """Spell words as they are spelled elsewhere."""
         if _SINGLE_LETTERS.search(self.text):
-            self.apply(spelling.SPACED, spelling.join)
+            self.apply(spelling.SPACED, partial(spelling.join, vocabulary=vocabulary))
         if _is_misread(self.text):
             self.apply(spelling.MISREAD, spelling.reread)
         if _is_stretched(self.text):
             self.apply(spelling.LETTERS, spelling.shorten)
+        if vocabulary is not None:
+            self.look_up(vocabulary)
         self.apply(spelling.DISGUISED, spelling.undisguise)
+
+    def look_up(self, vocabulary: Vocabulary) -> None:
+        """Read words as those that the vocabulary knows."""
+        if readings.SIGN.search(self.text):
+            for kind in (readings.Digits, readings.Blanks):
+                self.apply(kind.PATTERN, kind(self.text, vocabulary).rewrite)
+        if vocabulary.doubts(self.text):
+            for other in (readings.Skeletons, readings.Swaps):
+                self.apply(other.PATTERN, other(self.text, vocabulary).rewrite)
 
 
 def _unstyle(match: re.Match[str]) -> Pieces:

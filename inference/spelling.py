@@ -17,11 +17,12 @@ from inference.disguises import (
     segment,
     stem_of,
 )
+from inference.vocabulary import Vocabulary
 
 Pieces = list[tuple[str, int]]
 """New characters, each with its place in what was matched."""
 
-_ADDRESS = re.compile(
+ADDRESS = re.compile(
     r"://|www\.|\w@\w+\.\w|\.(?:com|org|net|io|gov|edu|html?|php|py|js|exe)\b", re.I
 )
 DISGUISED = re.compile(r"(?<!\S)(?=\S*[0-9@$!|+(€£¢*#%])(?=\S*[A-Za-z])\S{2,24}(?!\S)")
@@ -31,7 +32,7 @@ _DOUBTFUL_ONE = re.compile("(?!(?<![aeiou])a1[dlnr][a-z])[aeiou]1", re.I)
 _CLUSTER = re.compile(r"[bcdfghjklmnpqrstvwxz]{5}|^[^aeiouy]+$", re.I)
 
 SPACED = re.compile(
-    r"(?<![\w'’])[A-Za-z0-9@$!](?:[ \t]{1,2}[A-Za-z0-9@$!]){2,}(?![\w'’])"
+    r"(?<![\w'’])[A-Za-z0-9@$!](?:[ \t]{1,2}[A-Za-z0-9@$!]){2,}(?!\w)"
     r"|(?<![\w'’])[A-Za-z0-9@$!](?:[ \t]?(?:\r?\n){1,2}[ \t]?[A-Za-z0-9@$!]){2,}(?![\w'’])"
     r"|(?<![\w'’])[A-Za-z@$](?:([._\-*~|/,])\1?[A-Za-z0-9@$!]){2,}(?!\w)"
 )
@@ -54,7 +55,7 @@ _PIECE = 45
 LONG_WORD = re.compile(rf"(?<![\w{MARKS}])[\w{MARKS}]{{{LONGEST_WORD + 1},}}")
 
 
-def join(match: re.Match[str]) -> Pieces | None:
+def join(match: re.Match[str], vocabulary: Vocabulary | None = None) -> Pieces | None:
     """Spaced or punctuated single letters as the words that they spell."""
     letters = [(c, i) for i, c in enumerate(match[0]) if c.isalnum() or c in "@$!"]
     spelled = "".join(c for c, _ in letters)
@@ -62,7 +63,12 @@ def join(match: re.Match[str]) -> Pieces | None:
         PLAIN_LEET.get(c, {"@": "a", "$": "s", "!": "i"}.get(c, c)) for c in spelled.lower()
     )
     words = segment(lower)
-    if words is None and ("\n" in match[0] or not _is_word_like(spelled)):
+    if words is None and vocabulary is not None:
+        words = _known_words(match[0], lower, vocabulary)
+    is_title = vocabulary is not None and spelled.istitle()
+    if words is None and (
+        "\n" in match[0] or not _is_word_like(spelled.lower() if is_title else spelled)
+    ):
         return None
     pieces: Pieces = []
     at = 0
@@ -72,6 +78,18 @@ def join(match: re.Match[str]) -> Pieces | None:
         pieces += [(c, letters[at + i][1]) for i, c in enumerate(word)]
         at += len(word)
     return pieces
+
+
+def _known_words(spaced: str, letters: str, vocabulary: Vocabulary) -> list[str] | None:
+    """The words that single letters spell, if most of them are words and one is no abbreviation."""
+    if "\n" in spaced or not letters.isalpha() or (spaced.isupper() and " " not in spaced):
+        return None
+    words = vocabulary.segment(letters)
+    known = [word for word in words if vocabulary.is_word(word)]
+    longest = max(map(len, known), default=0)
+    is_told = sum(map(len, known)) * 4 >= len(letters) * 3 and len(words) * 2 < len(letters)
+    enough = 5 if spaced.isupper() else 3 if known == words and len(letters) > 5 else 4
+    return words if is_told and longest >= enough else None
 
 
 def _is_word_like(spelled: str) -> bool:
@@ -165,7 +183,7 @@ def split(match: re.Match[str]) -> Pieces:
 def undisguise(match: re.Match[str]) -> Pieces | None:
     """A word with digits, symbols or blanks for letters as the word that it stands for."""
     word = match[0]
-    if _ADDRESS.search(word):
+    if ADDRESS.search(word):
         return None
     core = word.rstrip(".,;:!?)\"'")
     for candidate in dict.fromkeys((word, core)):

@@ -9,11 +9,12 @@ from typing import Any
 # One thread for each process; the tokenizer's own pool would compete with the other workers.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from inference.errors import BadModel
 from inference.normalisation import Normalised, normalise
 from inference.versions import Manifest, WindowReduction
+from inference.vocabulary import Vocabulary
 from inference.words import Span, original
 
 Ids = list[int]
@@ -36,6 +37,7 @@ class Windows:
 
     def __init__(self, tokenizer: Path, manifest: Manifest) -> None:
         self._tokenizer = _tokenizer(tokenizer, manifest)
+        self._vocabulary = vocabulary_of(self._tokenizer)
         self._prefix, self._suffix = _marks(self._tokenizer)
         self._size = manifest.max_tokens - len(self._prefix) - len(self._suffix)
         self._places = manifest.window_reduction is WindowReduction.MAX
@@ -43,7 +45,7 @@ class Windows:
 
     def cut(self, text: str) -> Cut:
         """The text as windows of at most `max_tokens` tokens that overlap by a quarter."""
-        read = normalise(text)
+        read = normalise(text, self._vocabulary)
         encoding = self._tokenizer.encode(whole(read.text), add_special_tokens=False)
         ids = encoding.ids
         step = self._size - self._size // 4
@@ -68,6 +70,14 @@ def _span(text: str, read: Normalised, start: int, end: int) -> Span:
     """The original characters; a tokenizer may give a token that stands for none."""
     first = min(start, len(read.offsets) - 1)
     return original(text, read, first, max(end, first + 1))
+
+
+def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary | None:
+    """The words of a tokenizer that keeps whole words, in order of frequency."""
+    if not isinstance(tokenizer.model, models.WordPiece):
+        return None
+    numbers = tokenizer.get_vocab(with_added_tokens=False)
+    return Vocabulary(sorted(numbers, key=numbers.__getitem__))
 
 
 def whole(text: str) -> str:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from inference.normalisation import normalise
+from inference.windows_onnx import vocabulary_of
 from training.encoder import base_folder
 from training.fit import Encoded
 from training.rows import Row
@@ -26,8 +27,9 @@ def shipped_tokenizer() -> Tokenizer:
 def numbers_of(texts: Sequence[str], tokenizer: Tokenizer, limit: int) -> list[list[int]]:
     """Token numbers of normalised texts, cut at `limit` with the end mark kept."""
     result: list[list[int]] = []
+    vocabulary = vocabulary_of(tokenizer)
     for start in tqdm(range(0, len(texts), 4096), unit="×4096 texts", mininterval=5.0):
-        clean = [normalise(text[:6000]).text for text in texts[start : start + 4096]]
+        clean = [normalise(text[:6000], vocabulary).text for text in texts[start : start + 4096]]
         for encoding in tokenizer.encode_batch(clean):
             ids = encoding.ids
             result.append(ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]])

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models
 
 from inference import versions
 from inference.versions import TOKENIZER
-from inference.windows_onnx import Cut, Windows, whole
+from inference.windows_onnx import Cut, Windows, vocabulary_of, whole
 from inference.words import Span
 from tests.inference import small_models
 
@@ -120,3 +121,19 @@ def test_a_token_that_stands_for_no_character_has_a_place_all_the_same(
 
 def test_lone_surrogates_keep_their_places() -> None:
     assert whole("a\ud800b\udfff") == "a?b?"
+
+
+def test_a_disguised_word_that_the_tokenizer_has_whole_is_read_as_that_word() -> None:
+    [folder] = Path("plugins/models").glob("guard-mini-*")
+    shipped = Windows(folder / TOKENIZER, versions.load(folder))
+
+    assert shipped.cut("wh173 p30p13 are gabrage") == shipped.cut("white people are garbage")
+
+
+def test_only_a_tokenizer_of_whole_words_and_their_pieces_has_a_vocabulary() -> None:
+    numbers = {"[UNK]": 0, "the": 1, "##ing": 2, "garbage": 3}
+    vocabulary = vocabulary_of(Tokenizer(models.WordPiece(numbers, unk_token="[UNK]")))
+
+    assert vocabulary is not None
+    assert [vocabulary.rank(word) for word in ("the", "garbage")] == [0, 1]
+    assert vocabulary_of(Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))) is None
