@@ -64,6 +64,13 @@ def test_a_refused_handshake_is_a_403(served: Served) -> None:
     assert refused.value.response.status_code == 403
 
 
+@pytest.mark.parametrize("origin", ["null", "https://example.org"])
+def test_which_origin_may_pass_is_for_the_application_to_say(served: Served, origin: str) -> None:
+    with served.connect(origin=origin) as client:
+        client.send("hello")
+        assert client.recv() == "hello"
+
+
 def test_a_frame_over_a_mebibyte_is_closed_with_1009(served: Served) -> None:
     with served.connect() as client:
         client.send("x" * (1024 * 1024))

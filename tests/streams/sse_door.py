@@ -20,7 +20,7 @@ SWITCHED_OFF = "test:switched-off"
 
 class Directory:
     """The site `demo`, which has every stream whose name begins with `room`, unless a test
-    switched it off, and `sandbox`, for pages without an origin of their own."""
+    switched it off."""
 
     def __init__(self, url: str) -> None:
         from inference import connection_redis
@@ -34,10 +34,7 @@ class Directory:
     def sites(self) -> Iterable[Any]:
         from streams.directory import SiteInfo
 
-        return [
-            SiteInfo("demo", "Demo", "pk_demo", (ORIGIN, "https://*.shop.example")),
-            SiteInfo("sandbox", "Sandbox", "pk_sandbox", ("null",)),
-        ]
+        return [SiteInfo("demo", "Demo", "pk_demo", (ORIGIN, "https://*.shop.example"))]
 
     def site(self, slug: str) -> Any:
         return next((site for site in self.sites() if site.slug == slug), None)

@@ -289,11 +289,19 @@ async def test_a_program_may_send_its_token_in_a_header(door: OuterDoor) -> None
 
 @pytest.mark.parametrize(
     "given",
-    ["", "nonsense", "a.b.c", token(site="elsewhere"), token()[:-3] + "abc"],
+    [
+        lambda: "",
+        lambda: "nonsense",
+        lambda: "a.b.c",
+        lambda: token(site="elsewhere"),
+        lambda: token()[:-3] + "abc",
+    ],
     ids=["missing", "nonsense", "parts", "site", "signature"],
 )
-async def test_a_token_that_is_not_genuine_is_refused(door: OuterDoor, given: str) -> None:
-    assert await door.refused(given) == 401
+async def test_a_token_that_is_not_genuine_is_refused(
+    door: OuterDoor, given: Callable[[], str]
+) -> None:
+    assert await door.refused(given()) == 401
 
 
 async def test_a_token_in_the_url_does_not_count(door: OuterDoor) -> None:
@@ -312,12 +320,6 @@ async def test_a_foreign_origin_is_refused(door: OuterDoor, origin: str) -> None
 @pytest.mark.parametrize("origin", [None, "https://example.org", "https://a.shop.example"])
 async def test_a_listed_or_absent_origin_passes(door: OuterDoor, origin: str | None) -> None:
     guest = await door.enter(origin=origin)
-
-    await guest.hear("welcome")
-
-
-async def test_the_origin_null_passes_where_it_is_listed(door: OuterDoor) -> None:
-    guest = await door.enter(token(site="sandbox"), origin="null")
 
     await guest.hear("welcome")
 
@@ -514,14 +516,18 @@ async def test_a_refresh_keeps_the_connection_open_beyond_its_first_token(
 
 @pytest.mark.parametrize(
     ("given", "code"),
-    [(token("bob"), "forbidden"), ("nonsense", "unauthorized"), (token(exp=1), "unauthorized")],
+    [
+        (lambda: token("bob"), "forbidden"),
+        (lambda: "nonsense", "unauthorized"),
+        (lambda: token(exp=1), "unauthorized"),
+    ],
     ids=["another user", "nonsense", "expired"],
 )
 async def test_a_refresh_that_is_refused_keeps_the_socket(
-    door: OuterDoor, given: str, code: str
+    door: OuterDoor, given: Callable[[], str], code: str
 ) -> None:
     ann = await door.enter()
-    await ann.say("refresh", token=given)
+    await ann.say("refresh", token=given())
 
     assert (await ann.hear("error"))["code"] == code
     await ann.subscribe()
