@@ -52,8 +52,8 @@ class Part:
 
 ALONE = ("",)
 PARTS = (
-    Part("end_to_end", report.SERVERS, 210, "--messages 20 --clients 4 --many 8"),
-    Part("generation", ALONE, 60, "--tokens 8 --rounds 1", ALONE),
+    Part("end_to_end", report.SERVERS, 180, "--messages 20 --clients 4 --many 8"),
+    Part("generation", ALONE, 120, "--tokens 8 --rounds 1", ALONE),
     Part(
         "fan_out",
         ("daphne", "uvicorn", "tutorial", "socketio"),
