@@ -116,11 +116,13 @@ class AssistantRecord(models.Model):
         default=0.7, validators=[MinValueValidator(0), MaxValueValidator(2)]
     )
     top_p = models.FloatField(
+        "top-p",
         default=1.0,
         validators=[MinValueValidator(0.01), MaxValueValidator(1)],
         help_text="Of the likeliest words, so large a share is drawn from; 1 for all.",
     )
     wait_s = models.PositiveIntegerField(
+        "wait (seconds)",
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(600)],
         help_text="So many seconds an answer may wait for a worker.",

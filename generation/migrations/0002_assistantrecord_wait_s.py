@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='assistantrecord',
             name='wait_s',
-            field=models.PositiveIntegerField(default=30, help_text='So many seconds an answer may wait for a worker.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(600)]),
+            field=models.PositiveIntegerField(default=30, help_text='So many seconds an answer may wait for a worker.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(600)], verbose_name='wait (seconds)'),
         ),
     ]

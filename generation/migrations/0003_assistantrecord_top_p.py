@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='assistantrecord',
             name='top_p',
-            field=models.FloatField(default=1.0, help_text='Of the likeliest words, so large a share is drawn from; 1 for all.', validators=[django.core.validators.MinValueValidator(0.01), django.core.validators.MaxValueValidator(1)]),
+            field=models.FloatField(default=1.0, help_text='Of the likeliest words, so large a share is drawn from; 1 for all.', validators=[django.core.validators.MinValueValidator(0.01), django.core.validators.MaxValueValidator(1)], verbose_name='top-p'),
         ),
     ]
