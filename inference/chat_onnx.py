@@ -1,19 +1,14 @@
 """Conversations as the tokens that a decoder reads, and its tokens as bytes."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-# The tokenizer's own pool would compete with the thread that decodes.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-
-from tokenizers import Tokenizer
-
 from inference.decoder_format import DecoderFormat
 from inference.errors import BadModel, TooLarge
 from inference.generator import Role, Turn
+from inference.windows_onnx import opened
 
 _SPACE = "▁"
 """What stands for a space in the vocabularies of SentencePiece."""
@@ -27,9 +22,9 @@ class ChatTokenizer:
 
     def __init__(self, path: Path, form: DecoderFormat) -> None:
         self._context = form.context
-        self._contents = _opened(path)
+        self._contents = opened(path, path.name)
         self._contents.encode_special_tokens = True
-        marks = _opened(path)
+        marks = opened(path, path.name)
         self._start = _ids(marks, form.start)
         self._marks = {
             role: (_ids(marks, each.before), _ids(marks, each.after))
@@ -78,16 +73,6 @@ class ChatTokenizer:
                     f"The tokenizer reads {added[token].content!r} in a turn's text as a mark; "
                     "it must be a special token."
                 )
-
-
-def _opened(path: Path) -> Any:
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # The library raises plain Exception.
-        raise BadModel(f"{path.name} is not a tokenizer: {error}.") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _bytes(text: str) -> bytes:

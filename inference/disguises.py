@@ -90,10 +90,11 @@ def segment(letters: str) -> list[str] | None:
                 word = letters[start:end]
                 if word in _KNOWN or stem_of(word):
                     fewest[end], began[end] = before + 1, start
-    return None if fewest[-1] is None else _stemmed(_walk(letters, began))
+    return None if fewest[-1] is None else _stemmed(walk(letters, began))
 
 
-def _walk(letters: str, began: list[int]) -> list[str]:
+def walk(letters: str, began: list[int]) -> list[str]:
+    """The letters cut into words; `began` has for each end where the word before it begins."""
     words: list[str] = []
     end = len(letters)
     while end:

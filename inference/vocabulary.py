@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from math import log
 
-from inference.disguises import COMMON, STEMS, stem_of
+from inference.disguises import COMMON, STEMS, stem_of, walk
 
 _WORD = re.compile("[a-z]+")
 _LETTERS = re.compile("[a-z]{2,14}")
@@ -117,12 +117,7 @@ class Vocabulary:
             )
             costs.append(cost)
             began.append(start)
-        words: list[str] = []
-        end = len(letters)
-        while end:
-            words.append(letters[began[end] : end])
-            end = began[end]
-        return words[::-1]
+        return walk(letters, began)
 
     def cost(self, letters: str) -> float:
         """How unlikely the letters are, as words."""

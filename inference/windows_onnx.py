@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Windows:
     """A version's tokenizer with its marks. Raises BadModel."""
 
     def __init__(self, tokenizer: Path, manifest: Manifest) -> None:
-        self._tokenizer = _tokenizer(tokenizer, manifest)
+        self._tokenizer = opened(tokenizer, f"{tokenizer.name} of {manifest.ref}")
         self._vocabulary = vocabulary_of(self._tokenizer)
         self._prefix, self._suffix = _marks(self._tokenizer)
         self._size = manifest.max_tokens - len(self._prefix) - len(self._suffix)
@@ -45,7 +46,7 @@ class Windows:
 
     def cut(self, text: str) -> Cut:
         """The text as windows of at most `max_tokens` tokens that overlap by a quarter."""
-        read = normalise(text, self._vocabulary)
+        read = _normalised(text, self._vocabulary)
         encoding = self._tokenizer.encode(whole(read.text), add_special_tokens=False)
         ids = encoding.ids
         step = self._size - self._size // 4
@@ -77,7 +78,13 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary | None:
     if not isinstance(tokenizer.model, models.WordPiece):
         return None
     numbers = tokenizer.get_vocab(with_added_tokens=False)
-    return Vocabulary(sorted(numbers, key=numbers.__getitem__))
+    return _vocabulary(tuple(sorted(numbers, key=numbers.__getitem__)))
+
+
+_vocabulary = lru_cache(maxsize=4)(Vocabulary)
+"""Models of one family share theirs."""
+_normalised = lru_cache(maxsize=64)(normalise)
+"""Every plugin reads the same batch."""
 
 
 def whole(text: str) -> str:
@@ -85,11 +92,12 @@ def whole(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _tokenizer(path: Path, manifest: Manifest) -> Any:
+def opened(path: Path, name: str) -> Any:
+    """The tokenizer of a file, neither padding nor cutting off; raises BadModel with the name."""
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # The library raises plain Exception.
-        raise BadModel(f"{path.name} of {manifest.ref} is not a tokenizer: {error}.") from error
+        raise BadModel(f"{name} is not a tokenizer: {error}.") from error
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer

@@ -69,13 +69,8 @@ def main() -> None:
     _write(asked.out / "plain", network, validation)
 
     teacher = _teacher(asked)
-    _learn(
-        teacher,
-        [replace(mine, tokens=texts) for mine, texts in epochs],
-        asked,
-        asked.teacher,
-        "teacher",
-    )
+    theirs = [replace(mine, tokens=texts) for mine, texts in epochs]
+    _learn(teacher, theirs, asked, asked.teacher, "teacher")
     others = numbers_of([row.text for row in validation], larger, LIMIT * 5 // 4)
     _tell("teacher", teacher, others, validation)
 

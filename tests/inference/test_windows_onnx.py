@@ -137,3 +137,12 @@ def test_only_a_tokenizer_of_whole_words_and_their_pieces_has_a_vocabulary() -> 
     assert vocabulary is not None
     assert [vocabulary.rank(word) for word in ("the", "garbage")] == [0, 1]
     assert vocabulary_of(Tokenizer(models.WordLevel(numbers, unk_token="[UNK]"))) is None
+
+
+def test_models_of_one_family_share_their_words() -> None:
+    numbers = {"[UNK]": 0, "good": 1, "bad": 2}
+    one, other = (Tokenizer(models.WordPiece(numbers, unk_token="[UNK]")) for _ in range(2))
+
+    assert vocabulary_of(one) is vocabulary_of(other)
+    different = Tokenizer(models.WordPiece(numbers | {"worse": 3}, unk_token="[UNK]"))
+    assert vocabulary_of(different) is not vocabulary_of(one)
