@@ -357,10 +357,13 @@ async def test_a_full_queue_is_overload(
 
 
 async def test_a_queue_without_a_cap_takes_more_than_it_does_by_default(
-    generations: RedisGenerations,
+    generations: RedisGenerations, valkey: redis.Redis
 ) -> None:
-    for _ in range(int(DEFAULTS["all.waiting_generations"]) + 1):
+    usual = int(DEFAULTS["all.waiting_generations"])
+    for _ in range(usual + 1):
         await admitted(generations)
+
+    assert valkey.zcard(keys.WAITING) == usual + 1
 
 
 async def test_a_site_that_waits_for_as_many_as_it_may_leaves_room_to_others(
