@@ -108,8 +108,6 @@ async def _send(exchange: Exchange, name: str) -> None:
         await _refuse_banned(client)
         admitted = await ports.admission.admit(message, client)
     metrics.FRAMES_RECEIVED.labels("message").inc()
-    if admitted.fresh:
-        ports.dispatch(message)
     found: dict[str, Any] = {"id": admitted.id, "ref": frame.ref, "stream": name}
     if (stored := admitted.verdict) is not None:
         moderator = client.is_moderator

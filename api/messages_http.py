@@ -38,8 +38,6 @@ async def send_message(request: HttpRequest, stream: str, body: MessageBody) -> 
     client = _client(caller, site, author, now_ms + info.deadline_ms)
     message = message_of(client, info, body.ref, body.text, now_ms, author.kind)
     admitted = await gateway.ports.admission.admit(message, client)
-    if admitted.fresh:
-        gateway.ports.dispatch(message)
     return Status(202, _answer(stream, body.ref, admitted.id, admitted.verdict))
 
 

@@ -3,8 +3,11 @@ packages use.
 
 A message's hash has `body` (Message as JSON), `session`, `work` (see `inference.batching`) and,
 once decided, `verdict` (JSON).
-`PENDING` scores a message's id by the time at which it counts as orphaned,
-`DEADLINES` by the time at which the fail mode decides it.
+`PENDING` scores an undecided message's id by the time at which it counts as orphaned, which is its
+deadline while it waits in line; `DEADLINES` by the time at which the fail mode decides it.
+`WAITING` and `AGAIN` are lists of ids, the line: what is live, and what is to be judged once more.
+`SHIFTS` are those that take from it, by the end of their leases, `IDLE` the ones that found
+nothing, by the time at which they look again. Those wait for `BELL`, a list.
 `OUTBOX` is a Redis Stream of verdicts that the database has yet to see.
 `UNREADABLE` is a Redis Stream of those that it cannot take, for a person to look at.
 `UNEXPLAINED` is a Redis Stream of flagged messages whose words nobody has named yet.
@@ -16,6 +19,11 @@ from hashlib import blake2s
 
 PENDING = "rtai:pending"
 DEADLINES = "rtai:deadlines"
+WAITING = "rtai:waiting"
+AGAIN = "rtai:waiting:again"
+SHIFTS = "rtai:shifts"
+IDLE = "rtai:shifts:idle"
+BELL = "rtai:bell"
 LOAD = "rtai:load"
 OUTBOX = "rtai:outbox"
 OUTBOX_GROUP = "database"

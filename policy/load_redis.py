@@ -5,7 +5,6 @@ Work is counted in tokens (`inference.batching.work`), so that one long text wei
 many short ones that it keeps waiting. All gateways and workers share the figures.
 """
 
-import logging
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -46,16 +45,18 @@ end
 """
 """Lua that scripts put at their head: `predict(load, pending, deadlines, workers, now)`."""
 
-_REPORT = """
-local time = redis.call('TIME')
-local found = redis.call('HMGET', KEYS[1], 'work', 'busy_ms')
-local work = (tonumber(found[1] or '') or 0) + ARGV[1]
-local busy = (tonumber(found[2] or '') or 0) + ARGV[2]
-if not (busy < tonumber(ARGV[3])) then work, busy = work / 2, busy / 2 end
-if not (busy > 0 and busy < 1e12) then work, busy = ARGV[1], ARGV[2] end
-redis.call('HSET', KEYS[1], 'work', work, 'busy_ms', busy,
-  'done_ms', time[1] * 1000 + math.floor(time[2] / 1000))
+REPORT = f"""
+-- A worker's word that it did so much work in so many busy milliseconds.
+local function report(load, did, took_ms, now)
+  local found = redis.call('HMGET', load, 'work', 'busy_ms')
+  local work = (tonumber(found[1] or '') or 0) + did
+  local busy = (tonumber(found[2] or '') or 0) + took_ms
+  if not (busy < {WINDOW_MS}) then work, busy = work / 2, busy / 2 end
+  if not (busy > 0 and busy < 1e12) then work, busy = did, took_ms end
+  redis.call('HSET', load, 'work', work, 'busy_ms', busy, 'done_ms', now)
+end
 """
+"""Lua that scripts put at their head: `report(load, did, took_ms, now)`."""
 
 _MEASURE = f"""{PREDICT}
 local time = redis.call('TIME')
@@ -63,8 +64,6 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local count, wait = predict(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now)
 return {{count, wait and math.ceil(wait) or -1}}
 """
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +79,7 @@ class JudgingLoad:
 
     def __init__(self, client: "redis.Redis") -> None:
         self._client = client
-        self._report = client.register_script(_REPORT)
         self._measure = client.register_script(_MEASURE)
-
-    def report(self, work: int, busy_s: float) -> None:
-        """A worker's word that it did so much in so long; it is only logged where Redis is away."""
-        busy_ms = max(0.001, busy_s * 1000)
-        try:
-            self._report([keys.LOAD], [work, f"{busy_ms:.3f}", WINDOW_MS])
-        except (redis.RedisError, OSError) as error:
-            logger.warning("The speed of judging is not noted: %s", error)
 
     def measure(self) -> Load:
         """The figures as they are now; raises redis.RedisError."""

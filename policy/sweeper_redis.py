@@ -4,34 +4,39 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from policy.judging import Clock, PolicyBook, judge_late
-from policy.messages import Message, Verdict
+from policy.line_redis import RedisLine
+from policy.messages import Verdict
 from policy.messages_redis import MessageStore
 from policy.verdicts import Publisher
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep found: messages to judge again, and how many the fail mode decided."""
+    """How many messages one sweep put in line again, how many the fail mode decided, and the shift
+    to which a worker must be called, if there is one."""
 
-    orphans: list[Message]
+    orphans: int
     late: int
+    shift: str
 
 
 class Sweeper:
-    """Adopts orphaned messages and decides late ones; every gateway runs one.
+    """Puts orphaned messages in line again and decides late ones; every gateway runs one.
 
     `decided` hears of the late ones, for the counters.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it sweeps, and by what it decides
         self,
         store: MessageStore,
+        line: RedisLine,
         publisher: Publisher,
         policies: Callable[[], PolicyBook],
         clock: Clock,
         decided: Callable[[Sequence[Verdict], Sequence[bool]], None] = lambda *_: None,
     ) -> None:
         self._store = store
+        self._line = line
         self._publisher = publisher
         self._policies = policies
         self._clock = clock
@@ -46,4 +51,5 @@ class Sweeper:
             self._decided(verdicts, decided)
         else:
             decided = []
-        return Swept(orphans=self._store.claim_orphans(), late=sum(decided))
+        tended = self._line.tend()
+        return Swept(tended.orphans, sum(decided), tended.shift)

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Sequence
 
 from celery import shared_task
 from django.conf import settings
@@ -10,14 +11,15 @@ from django.utils.module_loading import import_string
 
 from inference import connection_redis, workers_celery
 from inference import metrics_prometheus as metrics
-from inference.batching import work
 from policy import judging
 from policy.announcing import Announcer
-from policy.load_redis import JudgingLoad
+from policy.dispatch_celery import call
+from policy.line_redis import RedisLine
 from policy.messages import Message, Verdict
 from policy.messages_redis import MessageStore
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
+from policy.shifts import Worker
 from policy.sinks import Sink, hand_over
 from policy.verdicts import Publisher
 
@@ -49,9 +51,15 @@ def store() -> MessageStore:
 
 
 @functools.cache
-def load() -> JudgingLoad:
-    """How busy judging is, in this installation's Redis."""
-    return JudgingLoad(connection_redis.client(settings.RTAI_REDIS_URL))
+def line() -> RedisLine:
+    """The line of this installation's Redis."""
+    return RedisLine(connection_redis.client(settings.RTAI_REDIS_URL))
+
+
+@functools.cache
+def worker() -> Worker:
+    """What takes from the line in this process."""
+    return Worker(line(), _judge, metrics.DROPS.labels(reason="expired").inc)
 
 
 @functools.cache
@@ -61,43 +69,32 @@ def announcer() -> Announcer:
 
 
 @shared_task(name="policy.judge")
-def judge(gateway: str, batch: str, ids: list[str]) -> None:
+def judge(shift: str) -> None:
+    """Judges what waits in line, batch by batch, for one shift."""
+    if worker().work(shift):
+        call(judge, shift)
+
+
+def _judge(messages: Sequence[Message]) -> None:
     """Decides those of the messages that nobody decided yet.
 
     May run twice for a message: the publisher decides it once.
-    What fails here leaves the messages undecided, and the sweeper sends them again.
+    What fails here leaves the messages undecided, and the sweeper puts them in line again.
     """
-    started = time.perf_counter()
     with workers_celery.heartbeat().busy():
-        messages = _in_time(store().undecided(ids))
         verdicts = judging.judge(messages, workers_celery.scorer(), policies(), now_ms)
-        announcer().run(lambda: _announce(gateway, batch, verdicts))
-    if messages:
-        # Telling counts as far as scoring had to wait for it.
-        took = time.perf_counter() - started
-        load().report(sum(work(message.text) for message in messages), took)
+        announcer().run(lambda: _announce(verdicts))
 
 
-def _announce(gateway: str, batch: str, verdicts: list[Verdict]) -> None:
+def _announce(verdicts: list[Verdict]) -> None:
     """Tells everybody whom a batch's verdicts concern."""
-    decided: list[bool] = []
-    if verdicts:
-        with metrics.PUBLISH_SECONDS.time():
-            decided = publisher().publish(verdicts)
-        metrics.BATCH_SIZE.observe(len(verdicts))
-        count(verdicts, decided)
-    publisher().batch_done(gateway, batch)
+    with metrics.PUBLISH_SECONDS.time():
+        decided = publisher().publish(verdicts)
+    metrics.BATCH_SIZE.observe(len(verdicts))
+    count(verdicts, decided)
     new = [verdict for verdict, first in zip(verdicts, decided, strict=True) if first]
     hand_over(new, sinks(), lambda name: metrics.SINK_FAILURES.labels(sink=name).inc())
     close_old_connections()  # A sink may have asked the database in this thread.
-
-
-def _in_time(messages: list[Message]) -> list[Message]:
-    """Those whose deadline is still to come; the sweeper decides the others."""
-    now = now_ms()
-    found = [message for message in messages if message.deadline_ms > now]
-    metrics.DROPS.labels(reason="expired").inc(len(messages) - len(found))
-    return found
 
 
 @shared_task(name="policy.probe")

@@ -38,10 +38,6 @@ class Publisher(Protocol):
         """Puts a person's decision in the place of an earlier one."""
         ...
 
-    def batch_done(self, gateway: str, batch: str) -> None:
-        """Tells a gateway that its batch is decided."""
-        ...
-
     def probe_done(self, gateway: str, probe: str, *, ok: bool, detail: str) -> None:
         """Tells a gateway how its probe went."""
         ...

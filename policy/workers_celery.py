@@ -8,7 +8,7 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
-from celery.signals import worker_init, worker_ready, worker_shutdown
+from celery.signals import worker_init, worker_ready, worker_shutdown, worker_shutting_down
 from django.conf import settings
 
 from inference import connection_redis, workers_celery
@@ -53,6 +53,12 @@ def start_explaining(sender: Any = None, **_: Any) -> None:
     """Starts the thread that names words, where the worker judges and so has models."""
     if workers_celery.serves(sender, workers_celery.QUEUE):
         _explaining().start()
+
+
+@worker_shutting_down.connect
+def stop_taking(**_: Any) -> None:
+    """Ends the shift after the batch under way."""
+    tasks.worker().close()
 
 
 @worker_shutdown.connect

@@ -1,7 +1,7 @@
-"""Admits messages: repeated `ref`, rate limits and storage in one atomic script."""
+"""Admits messages: repeated `ref`, rate limits, storage and a place in line in one atomic script."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import redis
@@ -12,6 +12,7 @@ from inference.batching import work
 from inference.errors import Overloaded
 from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
+from policy.line_redis import CALL
 from policy.limits_redis import TAKE, Bucket, limited
 from policy.load_redis import PREDICT
 from policy.messages import Message
@@ -33,10 +34,11 @@ FULL = "Too many messages wait to be judged."
 LATE = "The message would not be judged in time."
 AWAY = "Messages cannot be stored now."
 
-ADMIT = f"""{TAKE}{PREDICT}
+ADMIT = f"""{TAKE}{PREDICT}{CALL}
 local limits, ref, pending, deadlines, message, session, load, workers = unpack(KEYS, 1, 8)
-local id, body, session_id, deadline, redispatch, ref_ttl, stored_at = unpack(ARGV, 1, 7)
-local work, patience, most, few = unpack(ARGV, 8, 11)
+local waiting, shifts, idle, bell = unpack(KEYS, 9, 12)
+local id, body, session_id, deadline, ref_ttl, stored_at = unpack(ARGV, 1, 6)
+local work, patience, most, few = unpack(ARGV, 7, 10)
 
 local function stored(found, key)
   return {{'stored', found, redis.call('HGET', key, 'verdict') or ''}}
@@ -52,59 +54,61 @@ local excess = (wait or 0) - patience
 if excess > 0 then return {{'late', math.ceil(math.min(excess, 1e9))}} end
 
 local names, buckets, units = {{}}, {{}}, {{}}
-for i = 9, #KEYS do
-  names[i - 8], buckets[i - 8] = ARGV[i + 3], KEYS[i]
-  units[i - 8] = string.match(ARGV[i + 3], '%.work$') and tonumber(work) or 1
+for i = 13, #KEYS do
+  local name = ARGV[i - 2]
+  names[i - 12], buckets[i - 12] = name, KEYS[i]
+  units[i - 12] = string.match(name, '%.work$') and tonumber(work) or 1
 end
 local name, wait = take(limits, names, buckets, units)
 if name then return {{'limited', name, wait}} end
 
 redis.call('HSET', message, 'body', body, 'session', session_id, 'work', work)
 redis.pcall('HINCRBY', load, 'pending', work)
-redis.call('ZADD', pending, math.floor(now) + redispatch, id)
+redis.call('ZADD', pending, deadline, id)
+redis.call('RPUSH', waiting, id)
 redis.call('ZADD', deadlines, deadline, id)
 if ref ~= '' then redis.call('SET', ref, id, 'EX', ref_ttl) end
 if redis.call('EXISTS', session) == 1 then redis.call('HINCRBY', session, 'messages', 1) end
-return {{'fresh', id, ''}}
+return {{'fresh', id, '', call(shifts, idle, bell, workers, math.floor(now), id)}}
 """
 
 _admit = Script(ADMIT)
 
 
 class RedisAdmission:
-    """The admission port over Redis; one for each process."""
+    """The admission port over Redis; one for each process.
+
+    `call_worker` is told the shift to which somebody has to call one, at once and without waiting.
+    """
 
     def __init__(
         self,
         url: str,
+        call_worker: Callable[[str], None] = lambda shift: None,
         max_pending: int = 10_000,
-        redispatch_ms: int = 3_000,
         few: int = FEW,
     ) -> None:
         self._url = url
+        self._call_worker = call_worker
         self._max_pending = max_pending
         self._few = few
-        self._redispatch_ms = redispatch_ms
 
     async def admit(self, message: Message, client: Client) -> Admitted:
-        """See `streams.admission.Admission`; from an event loop."""
+        """See `streams.admission.Admission`."""
         names, arguments = self._arguments(message, client)
         try:
             found = await _admit(self._url, names, arguments)
         except (redis.RedisError, OSError) as error:
             metrics.REFUSED.labels(reason="away").inc()
             raise Overloaded(AWAY, retry_after_ms=1_000) from error
-        return _admitted(cast(list[Any], found))
+        return self._admitted(cast(list[Any], found))
 
-    def admit_sync(self, message: Message, client: Client) -> Admitted:
-        """The same for callers without an event loop."""
-        script = connection_redis.client(self._url).register_script(ADMIT)
-        try:
-            found = script(*self._arguments(message, client))
-        except (redis.RedisError, OSError) as error:
-            metrics.REFUSED.labels(reason="away").inc()
-            raise Overloaded(AWAY, retry_after_ms=1_000) from error
-        return _admitted(cast(list[Any], found))
+    def _admitted(self, found: list[Any]) -> Admitted:
+        _check(found)
+        outcome, id, verdict, *shift = found
+        if shift and shift[0]:
+            self._call_worker(shift[0])
+        return Admitted(id, outcome == "fresh", json.loads(verdict) if verdict else None)
 
     def _arguments(self, message: Message, client: Client) -> tuple[list[Any], list[Any]]:
         buckets = message_buckets(message, client)
@@ -118,6 +122,10 @@ class RedisAdmission:
             keys.session(message.session),
             policy_keys.LOAD,
             WORKERS,
+            policy_keys.WAITING,
+            policy_keys.SHIFTS,
+            policy_keys.IDLE,
+            policy_keys.BELL,
             *(bucket.key for bucket in buckets),
         ]
         arguments = [
@@ -125,7 +133,6 @@ class RedisAdmission:
             json.dumps(message.as_json()),
             message.session,
             message.deadline_ms,
-            self._redispatch_ms,
             REF_TTL_S,
             policy_keys.message(""),
             work(message.text),
@@ -156,7 +163,8 @@ def message_buckets(message: Message, client: Client) -> Sequence[Bucket]:
     ]
 
 
-def _admitted(found: list[Any]) -> Admitted:
+def _check(found: list[Any]) -> None:
+    """Raises what the script's answer stands for, if it refuses."""
     outcome, *rest = found
     if outcome in ("full", "late"):
         metrics.REFUSED.labels(reason=outcome).inc()
@@ -167,5 +175,3 @@ def _admitted(found: list[Any]) -> Admitted:
         raise Overloaded(LATE, retry_after_ms=max(least, min(most, rest[0])))
     if outcome == "limited":
         raise limited(rest[0], rest[1])
-    id, verdict = rest
-    return Admitted(id, outcome == "fresh", json.loads(verdict) if verdict else None)

@@ -20,7 +20,7 @@ from generation.generations_redis import RedisGenerations
 from inference import connection_redis
 from inference import metrics_prometheus as metrics
 from policy import tasks
-from policy.dispatch_celery import AWAY, Dispatcher
+from policy.dispatch_celery import AWAY, Calls
 from policy.metrics_prometheus import count
 from policy.policies_db import policies
 from policy.sweeper_redis import Sweeper
@@ -59,7 +59,6 @@ LIMITS_S = 2.0
 CROWDS_S = 2.0
 MAIL_S = 1.0
 LEFT_S = 1.0
-STOP_S = 1.0
 MAX_ASKING = 128
 """Sessions that ask Redis at the same time; the others wait their turn."""
 
@@ -91,16 +90,16 @@ class Gateway:
         self.readiness = Readiness(
             self._send_probe, time.monotonic, hears=lambda: self.bus.is_alive
         )
-        self.dispatcher = Dispatcher(
-            self.id, tasks.judge, tasks.store().vouch_for, self.lease.slots
+        self.call_worker = Calls(tasks.judge)
+        self._sweeper = Sweeper(
+            tasks.store(), tasks.line(), tasks.publisher(), policies, tasks.now_ms, count
         )
-        self._sweeper = Sweeper(tasks.store(), tasks.publisher(), policies, tasks.now_ms, count)
         self._loops: list[asyncio.Task[None]] = []
         self._gate = asyncio.Semaphore(MAX_ASKING)
         self.generations = RedisGenerations(url, gateway=self.id)
         self.assistance = Assistance(url)
         self.generating = self._make_generating()
-        self.ports = self._make_ports(RedisAdmission(url), RedisRemoval(url))
+        self.ports = self._make_ports(RedisAdmission(url, self.call_worker), RedisRemoval(url))
 
     def _make_generating(self) -> Generating:
         now, gate, found = time.monotonic, self._gate, self.assistance
@@ -122,7 +121,6 @@ class Gateway:
             removal=removal,
             roster=self.roster,
             generating=self.generating,
-            dispatch=self.dispatcher.put,
             verify=lambda token: tokens_jwt.verify(
                 settings.RTAI_SECRETS["tokens"], token, time.time()
             ),
@@ -139,7 +137,6 @@ class Gateway:
         await _tolerantly(lambda: in_thread(self._limits.refresh), "limits in use")
         await _tolerantly(self.assistance.refresh, "assistants")
         await self.bus.start()
-        await self.dispatcher.start()
         self._loops = [
             _every(TICK_S, self._tick, "tick"),
             _every(1.0, self._renew_lease, "lease"),
@@ -162,7 +159,7 @@ class Gateway:
     async def stop(self) -> None:
         """Stops everything; what it held is taken over by other gateways."""
         await endings.end(self._loops)
-        await endings.finish(self.dispatcher.stop(), STOP_S)
+        self.call_worker.stop()
         await self.hub.stop()
         await self.generating.following.stop()
         await _tolerantly(self.audience.settle, "mail")
@@ -205,8 +202,6 @@ class Gateway:
                 self.audience.receive(source, message)
             case "generation.start" | "generation.token" | "generation.done":
                 self.generating.following.receive(message)
-            case "batch.done":
-                self.dispatcher.batch_done(message["batch"])
             case "probe.done":
                 self.readiness.done(message["probe"], message["ok"], message["detail"])
             case other:
@@ -222,9 +217,9 @@ class Gateway:
 
     async def _sweep(self) -> None:
         swept = await in_thread(self._sweeper.sweep)
-        metrics.REDISPATCHED.inc(len(swept.orphans))
-        for message in swept.orphans:
-            self.dispatcher.put(message, backlog=True)
+        metrics.REDISPATCHED.inc(swept.orphans)
+        if swept.shift:
+            self.call_worker(swept.shift)
 
     async def _renew_lease(self) -> None:
         self._unknown |= await in_thread(self.lease.renew)

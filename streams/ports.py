@@ -4,7 +4,6 @@ from asyncio import Semaphore
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from policy.messages import Message
 from streams.admission import Admission
 from streams.audience import Audience
 from streams.directory import Directory
@@ -29,7 +28,6 @@ class Ports:
     removal: Removal
     roster: Roster
     generating: Generating
-    dispatch: Callable[[Message], None]
     verify: Callable[[str], Claims]
     now_ms: Callable[[], int]
     clock: Callable[[], float]

@@ -146,10 +146,6 @@ class RedisPublisher:
             )
             self._remove(names, arguments)
 
-    def batch_done(self, gateway: str, batch: str) -> None:
-        """Frees the batch's slot at its gateway."""
-        self._tell(gateway, {"type": "batch.done", "batch": batch})
-
     def probe_done(self, gateway: str, probe: str, *, ok: bool, detail: str) -> None:
         """Answers a gateway's probe."""
         event = {"type": "probe.done", "probe": probe, "ok": ok, "detail": detail}

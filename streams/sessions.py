@@ -202,8 +202,6 @@ class Session:
             self._repeat_verdict(frame.ref, admitted.id, admitted.verdict)
             return
         self._awaited.wait(admitted.id, now_ms)
-        if admitted.fresh:
-            self._ports.dispatch(message)
 
     def _repeat_verdict(self, ref: str, id: str, stored: Mapping[str, object]) -> None:
         frame = dumps(verdict_frame(ref, id, stored, moderator=self.is_moderator))

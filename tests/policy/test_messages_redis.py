@@ -7,7 +7,7 @@ import redis
 
 from policy import keys
 from policy.messages import Message
-from policy.messages_redis import REDISPATCH_MS, MessageStore
+from policy.messages_redis import MessageStore
 from tests.builders import a_message
 
 
@@ -42,26 +42,6 @@ def test_a_decided_message_is_left_out(store: MessageStore, valkey: redis.Redis)
     assert store.undecided([message.id]) == []
 
 
-def test_an_orphan_is_claimed_by_one(store: MessageStore, valkey: redis.Redis) -> None:
-    message = stored(valkey)
-
-    assert store.claim_orphans() == [message]
-    assert store.claim_orphans() == []
-    due = valkey.zscore(keys.PENDING, message.id)
-    assert isinstance(due, float)
-    assert 0 < due - server_ms(valkey) <= REDISPATCH_MS
-
-
-def test_a_message_somebody_vouched_for_is_no_orphan(
-    store: MessageStore, valkey: redis.Redis
-) -> None:
-    message = stored(valkey)
-    store.vouch_for([message.id, "unknown"])
-
-    assert store.claim_orphans() == []
-    assert valkey.zcard(keys.PENDING) == 1
-
-
 def test_a_message_is_late_after_its_deadline(store: MessageStore, valkey: redis.Redis) -> None:
     late = stored(valkey)
     stored(valkey, deadline_ms=server_ms(valkey) + 60_000)
@@ -75,6 +55,6 @@ def test_an_id_without_a_message_is_watched_no_longer(
     valkey.zadd(keys.PENDING, {"gone": 1})
     valkey.zadd(keys.DEADLINES, {"gone": 1})
 
-    assert store.claim_orphans() == []
+    assert store.late() == []
     assert valkey.zcard(keys.PENDING) == 0
     assert valkey.zcard(keys.DEADLINES) == 0

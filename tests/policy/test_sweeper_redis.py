@@ -5,7 +5,9 @@ import json
 import pytest
 import redis
 
+from inference.workers_redis import WORKERS
 from policy import keys
+from policy.line_redis import RedisLine
 from policy.messages import Message
 from policy.messages_redis import MessageStore
 from policy.policy import Action, Policy
@@ -25,7 +27,7 @@ class OnePolicy:
 def a_sweeper(valkey: redis.Redis, fail_mode: Action = Action.HOLD) -> Sweeper:
     publisher = RedisPublisher(valkey, lambda site, stream: (100, 600))
     return Sweeper(
-        MessageStore(valkey), publisher, lambda: OnePolicy(fail_mode), lambda: NOW_MS + 10_001
+        MessageStore(valkey), RedisLine(valkey), publisher, lambda: OnePolicy(fail_mode), lambda: NOW_MS + 10_001
     )
 
 
@@ -52,13 +54,15 @@ def test_a_late_message_is_decided_by_the_fail_mode(valkey: redis.Redis, fail_mo
     assert verdict["reasons"] == [{"rule": "undecided"}]
 
 
-def test_an_orphan_is_handed_over_for_judging(valkey: redis.Redis) -> None:
+def test_an_orphan_is_put_in_line_and_a_worker_called(valkey: redis.Redis) -> None:
+    valkey.zadd(WORKERS, {"w1": FAR_MS})
     message = stored(valkey, due_ms=1, deadline_ms=FAR_MS)
 
     swept = a_sweeper(valkey).sweep()
 
-    assert swept.orphans == [message]
-    assert swept.late == 0
+    assert (swept.orphans, swept.late) == (1, 0)
+    assert swept.shift
+    assert valkey.lrange(keys.AGAIN, 0, -1) == [message.id]
 
 
 def test_a_message_that_is_late_and_orphaned_is_only_decided(valkey: redis.Redis) -> None:
@@ -66,8 +70,7 @@ def test_a_message_that_is_late_and_orphaned_is_only_decided(valkey: redis.Redis
 
     swept = a_sweeper(valkey).sweep()
 
-    assert swept.orphans == []
-    assert swept.late == 1
+    assert (swept.orphans, swept.late, swept.shift) == (0, 1, "")
 
 
 def test_two_sweepers_decide_a_late_message_once(valkey: redis.Redis) -> None:

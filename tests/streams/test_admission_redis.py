@@ -11,7 +11,9 @@ import redis
 from inference.errors import Overloaded, RateLimited
 from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
+from policy.line_redis import RedisLine
 from policy.messages import Message
+from policy.shifts import Done
 from streams import keys
 from streams.admission_redis import RedisAdmission
 from streams.limits import SCOPES, check
@@ -39,9 +41,8 @@ async def test_an_admitted_message_is_stored_whole(
     assert Message.from_json(json.loads(stored["body"])) == message
     assert stored["session"] == client.session
     assert valkey.zscore(policy_keys.DEADLINES, message.id) == message.deadline_ms
-    orphaned = valkey.zscore(policy_keys.PENDING, message.id)
-    assert orphaned is not None
-    assert abs(orphaned - message.accepted_ms - 3_000) < 2_000
+    assert valkey.zscore(policy_keys.PENDING, message.id) == message.deadline_ms
+    assert valkey.lrange(policy_keys.WAITING, 0, -1) == [message.id]
     assert 290 < valkey.ttl(keys.ref("demo", "ann", message.ref)) <= 300
 
 
@@ -333,11 +334,39 @@ async def test_a_live_session_counts_its_messages_and_a_gone_one_is_not_raised(
     assert not valkey.exists(keys.session(gone.session))
 
 
-def test_admission_works_without_an_event_loop(admission: RedisAdmission) -> None:
-    message = a_message()
-    assert admission.admit_sync(message, a_client()).id == message.id
-    with pytest.raises(Overloaded):
-        RedisAdmission("unix:///nonexistent/valkey.sock").admit_sync(message, a_client())
+async def test_whoever_comes_first_calls_a_worker(valkey: redis.Redis, url: str) -> None:
+    valkey.zadd(WORKERS, {"w1": 9_000_000_000_000})
+    calls: list[str] = []
+    admission = RedisAdmission(url, calls.append)
+    first = a_message(ref="first")
+    await admission.admit(first, a_client())
+    await admission.admit(first, a_client())
+    await admission.admit(a_message(), a_client())
+
+    assert calls == [first.id]
+    assert valkey.zrange(policy_keys.SHIFTS, 0, -1) == [first.id]
+    assert valkey.llen(policy_keys.BELL) == 0
+
+
+async def test_a_worker_that_waits_at_the_line_is_rung_for(valkey: redis.Redis, url: str) -> None:
+    valkey.zadd(WORKERS, {"w1": 9_000_000_000_000})
+    calls: list[str] = []
+    line = RedisLine(valkey)
+    line.take("s1", Done(), stays=True, backlog_first=False)
+    await RedisAdmission(url, calls.append).admit(message := a_message(), a_client())
+
+    assert calls == []
+    assert valkey.llen(policy_keys.BELL) == 1
+    taken = line.take("s1", Done(), stays=True, backlog_first=False)
+    assert taken.messages == (message,)
+
+
+async def test_nobody_is_called_while_no_worker_lives(valkey: redis.Redis, url: str) -> None:
+    calls: list[str] = []
+    await RedisAdmission(url, calls.append).admit(a_message(), a_client())
+
+    assert calls == []
+    assert valkey.zcard(policy_keys.SHIFTS) == 0
 
 
 async def test_a_burst_at_the_same_moment_passes_no_more_than_it_may(

@@ -122,16 +122,3 @@ def test_a_gateway_learns_that_redis_does_not_know_it(url: str, valkey: redis.Re
     valkey.delete(policy_keys.GATEWAYS)
 
     assert [*known, lease.renew(), lease.renew()] == [True, False, True, False]
-
-
-def test_a_gateway_has_its_share_of_the_workers(url: str, valkey: redis.Redis) -> None:
-    lease = GatewayLease(url, "g1")
-    lease.renew()
-    assert lease.slots() == 1
-
-    seconds, _ = valkey.time()
-    later = (seconds + 60) * 1000
-    valkey.zadd(WORKERS, {"w1": later, "w2": later, "w3": later, "gone": 1})
-    assert lease.slots() == 3
-    GatewayLease(url, "g2").renew()
-    assert lease.slots() == 2

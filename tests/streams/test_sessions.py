@@ -56,7 +56,6 @@ class Case:
         self.removal = FakeRemoval()
         self.presences = FakePresences()
         self.roster = Roster(self.presences)
-        self.dispatched: list[Message] = []
         self.tokens: dict[str, Claims] = {}
         self.hub = Hub(self.bus, self.history)
         self.audience = Audience(self.bus, self.mailboxes, self.clock.ms)
@@ -75,7 +74,6 @@ class Case:
             removal=self.removal,
             roster=self.roster,
             generating=self.assistance.generating,
-            dispatch=self.dispatched.append,
             verify=self._verify,
             now_ms=self.clock.ms,
             clock=self.clock,
@@ -150,23 +148,23 @@ async def test_a_client_is_welcomed(case: Case) -> None:
     }  # fmt: skip
 
 
-async def test_a_message_is_stored_accepted_and_sent_to_be_judged(case: Case) -> None:
+async def test_a_message_is_stored_and_accepted(case: Case) -> None:
     visitor = case.visitor(user="ann", name="Ann")
     (answer,) = await visitor.ask(type="message", stream="lobby", ref="r1", text="Hello")
 
-    (message,) = case.dispatched
+    (message,) = case.admission.stored.values()
     assert answer == {"type": "accepted", "ref": "r1", "id": message.id, "stream": "lobby"}
     assert (message.author.id, message.author.name, message.text) == ("ann", "Ann", "Hello")
     assert message.deadline_ms - message.accepted_ms == 10_000
 
 
-async def test_the_same_ref_gives_the_same_id_and_is_judged_once(case: Case) -> None:
+async def test_the_same_ref_gives_the_same_id_and_is_stored_once(case: Case) -> None:
     visitor = case.visitor()
     (first,) = await visitor.ask(type="message", stream="lobby", ref="r1", text="Hello")
     (second,) = await visitor.ask(type="message", stream="lobby", ref="r1", text="Hello")
 
     assert first == second
-    assert len(case.dispatched) == 1
+    assert len(case.admission.stored) == 1
 
 
 async def test_the_same_ref_gives_the_verdict_once_there_is_one(case: Case) -> None:
@@ -192,15 +190,15 @@ async def test_a_refused_message_says_when_to_come_back_and_keeps_the_socket(cas
         "retryable": True, "retry_after_ms": 750,
     }  # fmt: skip
     assert visitor.closed == []
-    assert case.dispatched == []
+    assert case.admission.stored == {}
 
 
-async def test_a_store_that_is_away_is_told_and_nothing_is_dispatched(case: Case) -> None:
+async def test_a_store_that_is_away_is_told(case: Case) -> None:
     case.admission.refusal = Overloaded("Away.")
     visitor = case.visitor()
 
     assert await visitor.error(type="message", stream="lobby", ref="1", text="a") == "overloaded"
-    assert case.dispatched == []
+    assert case.admission.stored == {}
 
 
 @pytest.mark.parametrize("kind", ["subscribe", "typing", "presence"])
