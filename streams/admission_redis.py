@@ -6,14 +6,13 @@ from typing import Any, cast
 
 import redis
 
-from inference import connection_redis
 from inference import metrics_prometheus as metrics
 from inference.batching import work
 from inference.errors import Overloaded
 from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
-from policy.line_redis import CALL
 from policy.limits_redis import TAKE, Bucket, limited
+from policy.line_redis import CALL
 from policy.load_redis import PREDICT
 from policy.messages import Message
 from streams import keys
@@ -73,6 +72,15 @@ return {{'fresh', id, '', call(shifts, idle, bell, workers, math.floor(now), id)
 """
 
 _admit = Script(ADMIT)
+_WATCHED = (policy_keys.PENDING, policy_keys.DEADLINES)
+_LINE = (
+    policy_keys.LOAD,
+    WORKERS,
+    policy_keys.WAITING,
+    policy_keys.SHIFTS,
+    policy_keys.IDLE,
+    policy_keys.BELL,
+)
 
 
 class RedisAdmission:
@@ -116,16 +124,10 @@ class RedisAdmission:
         names = [
             keys.LIMITS,
             ref,
-            policy_keys.PENDING,
-            policy_keys.DEADLINES,
+            *_WATCHED,
             policy_keys.message(message.id),
             keys.session(message.session),
-            policy_keys.LOAD,
-            WORKERS,
-            policy_keys.WAITING,
-            policy_keys.SHIFTS,
-            policy_keys.IDLE,
-            policy_keys.BELL,
+            *_LINE,
             *(bucket.key for bucket in buckets),
         ]
         arguments = [

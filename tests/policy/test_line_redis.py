@@ -47,8 +47,8 @@ def queued(
 ) -> Message:
     """A message as admission leaves it."""
     message = a_message(id=new_id(NOW_MS), text=text, deadline_ms=deadline_ms)
-    fields = {"body": json.dumps(message.as_json()), "work": work(text)}
-    valkey.hset(keys.message(message.id), mapping=fields)
+    body = json.dumps(message.as_json())
+    valkey.hset(keys.message(message.id), mapping={"body": body, "work": work(text)})
     valkey.zadd(keys.PENDING, {message.id: due_ms})
     valkey.zadd(keys.DEADLINES, {message.id: deadline_ms})
     if line:
@@ -225,9 +225,7 @@ def test_an_orphan_past_its_deadline_is_left_to_the_fail_mode(
     assert valkey.llen(keys.AGAIN) == 0
 
 
-def test_an_id_without_a_message_is_watched_no_longer(
-    line: RedisLine, valkey: redis.Redis
-) -> None:
+def test_an_id_without_a_message_is_watched_no_longer(line: RedisLine, valkey: redis.Redis) -> None:
     valkey.zadd(keys.PENDING, {"gone": 1})
     valkey.zadd(keys.DEADLINES, {"gone": 1})
 
@@ -285,9 +283,7 @@ def test_who_has_not_come_back_to_the_bell_is_not_idle(
     assert line.tend().shift
 
 
-def test_a_shift_that_was_left_makes_room_for_another(
-    line: RedisLine, valkey: redis.Redis
-) -> None:
+def test_a_shift_that_was_left_makes_room_for_another(line: RedisLine, valkey: redis.Redis) -> None:
     take(line, "s1")
     queued(valkey)
     line.leave("s1")

@@ -163,9 +163,7 @@ def test_a_batch_that_fails_ends_the_shift_and_is_told(bench: Bench) -> None:
     assert bench.line.left == ["s1"]
 
 
-def test_a_line_that_is_away_ends_the_shift(
-    bench: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_line_that_is_away_ends_the_shift(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.line.away = True
 
     assert not bench.worker.work("s1")

@@ -27,7 +27,11 @@ class OnePolicy:
 def a_sweeper(valkey: redis.Redis, fail_mode: Action = Action.HOLD) -> Sweeper:
     publisher = RedisPublisher(valkey, lambda site, stream: (100, 600))
     return Sweeper(
-        MessageStore(valkey), RedisLine(valkey), publisher, lambda: OnePolicy(fail_mode), lambda: NOW_MS + 10_001
+        MessageStore(valkey),
+        RedisLine(valkey),
+        publisher,
+        lambda: OnePolicy(fail_mode),
+        lambda: NOW_MS + 10_001,
     )
 
 

@@ -4,7 +4,6 @@ from typing import Any, cast
 
 import redis
 
-from inference.workers_redis import WORKERS
 from policy import keys as policy_keys
 from streams import keys
 from streams.gateways_redis import GatewayLease

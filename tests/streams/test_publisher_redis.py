@@ -269,9 +269,7 @@ def test_the_session_learns_its_last_verdict_while_it_lives(
     assert not valkey.exists(keys.session("gone"))
 
 
-def test_gateways_hear_of_probes(
-    publisher: RedisPublisher, valkey: redis.Redis, url: str
-) -> None:
+def test_gateways_hear_of_probes(publisher: RedisPublisher, valkey: redis.Redis, url: str) -> None:
     with Listener(url, keys.gateway_group("g1")) as listener:
         publisher.probe_done("g1", "p", ok=False, detail="no model")
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from inference.errors import BadFrame, Overloaded, RateLimited
-from policy.messages import Message
 from streams.audience import Audience
 from streams.awaited import PROOF_S, Mail
 from streams.closes import Close
