@@ -1,4 +1,4 @@
-"""Admits messages: repeated `ref`, rate limits, storage and a place in line in one atomic script."""
+"""Admits messages: `ref`, rate limits, storage and a place in line in one atomic script."""
 
 import json
 from collections.abc import Callable, Sequence
