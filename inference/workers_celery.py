@@ -46,9 +46,10 @@ def heartbeat() -> Heartbeat:
 
 
 def worker_id() -> str:
-    """The worker's name: the one its supervisor gave it, and the host's."""
+    """The worker's name: the one its supervisor gave it, and the host's and port of the server
+    beside it, for several may have one Redis."""
     process = os.environ.get(metrics.PROCESS) or f"pid-{os.getpid()}"
-    return f"{process}@{socket.gethostname()}"
+    return f"{process}@{socket.gethostname()}:{settings.RTAI_PORT}"
 
 
 def reset() -> None:

@@ -35,7 +35,7 @@ def start_writing(sender: Any = None, **_: Any) -> None:
     """Starts the writer's thread; where the main thread judges, it leaves the work to others."""
     client = connection_redis.client(settings.RTAI_REDIS_URL)
     judges = workers_celery.serves(sender, workers_celery.QUEUE)
-    writer = RecordWriter(client, _name(), patient=judges)
+    writer = RecordWriter(client, workers_celery.worker_id(), patient=judges)
     threading.Thread(target=writer.run, args=(_stop,), name="records", daemon=True).start()
 
 
@@ -80,13 +80,10 @@ def _explain() -> None:
     if sys.platform == "linux":
         # There a thread has a priority of its own; the runtime works in the thread that asks.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
-    questions = Questions(connection_redis.client(settings.RTAI_REDIS_URL), _name())
+    client = connection_redis.client(settings.RTAI_REDIS_URL)
+    questions = Questions(client, workers_celery.worker_id())
     Explainer(questions, _score_with, workers_celery.heartbeat().wait_idle).run(_stop)
 
 
 def _score_with(plugins: Collection[str]) -> Score:
     return workers_celery.scorer().only(plugins).score
-
-
-def _name() -> str:
-    return f"{os.uname().nodename}-{os.environ.get('RTAI_PROCESS', os.getpid())}"

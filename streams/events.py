@@ -17,7 +17,7 @@ MAX_CACHED = 16 * 1024
 _HEAD = re.compile(
     r'\{"type":"([a-z]+)"(?:,"stream":"[^"]*","epoch":"([^"\\]*)","offset":([0-9]+))?'
 )
-_ID = re.compile(r"([\x21-\x7e]{1,64}):([0-9]{1,19})")
+_ID = re.compile(r"([\x21-\x7e]{1,64}):([0-9]{1,40})")
 
 
 def position(id: str) -> Position | None:
@@ -25,9 +25,9 @@ def position(id: str) -> Position | None:
     if not id:
         return None
     found = _ID.fullmatch(id)
-    if found is None or int(found[2]) > MAX_OFFSET:
+    if found is None:
         raise BadFrame("An event's id is EPOCH:OFFSET.")
-    return Position(found[1], int(found[2]))
+    return Position(found[1], min(int(found[2]), MAX_OFFSET))
 
 
 def event(frame: str) -> bytes:

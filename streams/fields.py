@@ -1,5 +1,6 @@
 """One field of a client's frame at a time: its value, or BadFrame with what it should be."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,11 +29,12 @@ def text(found: Mapping[str, Any], field: str, longest: int) -> str:
     return value
 
 
-def whole(found: Mapping[str, Any], field: str, largest: int, least: int = 0) -> int:
+def whole(found: Mapping[str, Any], field: str, largest: float = math.inf, least: int = 0) -> int:
     """A whole number in a range."""
     value = found.get(field)
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= largest:
-        raise BadFrame(f"{field!r} must be a whole number from {least} to {largest}.")
+        most = "" if largest == math.inf else f" to {largest}"
+        raise BadFrame(f"{field!r} must be a whole number from {least}{most}.")
     return value
 
 

@@ -157,9 +157,11 @@ def _decode(text: str) -> Mapping[str, Any]:
 def _frame(found: Mapping[str, Any]) -> Frame | Refused:
     """Validates one decoded object; a failure carries the object's `ref` where it has one."""
     try:
-        kind = fields.text(found, "type", 32)
+        kind = found.get("type")
+        if not isinstance(kind, str) or not kind:
+            raise BadFrame("'type' must be a text that is not empty.")
         if (read := _READERS.get(kind)) is None:
-            raise UnknownType(f"There is no frame of the type {kind!r}.")
+            raise UnknownType(f"There is no frame of the type {kind[:32]!r}.")
         return read(found)
     except RtaiError as error:
         return Refused(error, _known_ref(found))
@@ -178,7 +180,9 @@ def _position(found: Mapping[str, Any]) -> Position | None:
         return None
     if not isinstance(since, dict) or not isinstance(since.get("epoch"), str):
         raise BadFrame("'since' must be an object with 'epoch' and 'offset'.")
-    return Position(since["epoch"][:64], fields.whole(since, "offset", MAX_OFFSET))
+    # However far in the future an offset is, it only is no place in the history.
+    offset = min(fields.whole(since, "offset"), MAX_OFFSET)
+    return Position(since["epoch"][:64], offset)
 
 
 def _subscribe(found: Mapping[str, Any]) -> Subscribe:

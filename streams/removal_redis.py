@@ -3,7 +3,7 @@ in one script."""
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -18,15 +18,15 @@ from streams.verdict_frames import dumps
 # head and tail of the `removed` frame, between which epoch and offset go, stream, channel.
 REMOVE = """
 local offset = redis.call('ZSCORE', KEYS[3], ARGV[1])
-if not offset then return 'not_found' end
+if not offset then return {'not_found'} end
 local member = redis.call('ZRANGEBYSCORE', KEYS[2], offset, offset)[1]
-if not member then return 'not_found' end
+if not member then return {'not_found'} end
 local published, frame = string.match(member, '^(%d+)|([^\\n]*)')
 local found = cjson.decode(frame)
-if found.type ~= 'message' then return 'not_found' end
+if found.type ~= 'message' then return {'not_found'} end
 local author = found.author
 local theirs = author.kind == 'user' and author.id == ARGV[2]
-if ARGV[2] ~= '' and not theirs then return 'forbidden' end
+if ARGV[2] ~= '' and not theirs then return {'forbidden'} end
 local time = redis.call('TIME')
 local now = string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -42,7 +42,7 @@ local removed = placed(new)
 redis.call('ZADD', KEYS[2], new, now .. '|' .. removed)
 redis.call('PUBLISH', ARGV[6], cmsgpack.pack({
   type='stream.frame', stream=ARGV[5], epoch=epoch, offset=new, frame=removed, moderator_frame=''}))
-return 'removed'
+return {'removed', removed}
 """
 
 
@@ -53,23 +53,24 @@ class RedisRemoval:
         self._url = url
         self._prefix = prefix
 
-    async def remove(self, client: Client, stream: str, id: str) -> None:
+    async def remove(self, client: Client, stream: str, id: str) -> str:
         """See `streams.removal.Removal`."""
         author = "" if client.is_moderator else client.user
         by = "moderator" if client.is_moderator else "author"
-        outcome = await self._run(client.site, stream, id, author, by)
+        outcome, *frame = await self._run(client.site, stream, id, author, by)
         if outcome == "forbidden":
             raise Forbidden("Only its author or a moderator may remove a message.")
         if outcome == "not_found":
             raise NotFound("There is no such message in the stream's history.")
+        return frame[0]
 
-    async def _run(self, site: str, stream: str, id: str, author: str, by: str) -> str:
+    async def _run(self, site: str, stream: str, id: str, author: str, by: str) -> list[str]:
         script: Callable[..., Awaitable[Any]] = connection_redis.async_client(
             self._url
         ).register_script(REMOVE)
         names, arguments = removal_of(self._prefix, site, stream, id, author, by)
         try:
-            return str(await script(names, arguments))
+            return cast(list[str], await script(names, arguments))
         except (redis.RedisError, OSError) as error:
             raise Overloaded("Messages cannot be removed now.", retry_after_ms=1_000) from error
 

@@ -212,6 +212,9 @@ class Session:
         await self._subscriptions.enter(self._granted(frame.stream), frame)
 
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
+        known = self._ports.directory.stream(self.site, frame.stream)
+        if known is None and frame.stream not in self.streams:
+            raise NotFound("There is no such stream.")
         await self.withdraw(frame.stream)
 
     async def withdraw(self, stream: str, reason: str = "") -> None:
@@ -239,7 +242,9 @@ class Session:
 
     async def _remove(self, frame: frames.Remove) -> None:
         self._granted(frame.stream)
-        await self._ports.removal.remove(self.client, frame.stream, frame.id)
+        removed = await self._ports.removal.remove(self.client, frame.stream, frame.id)
+        if self._ports.hub.subscription(self.id, self.site, frame.stream) is None:
+            self._say("removed", removed)
 
     async def _ask_presence(self, frame: frames.AskPresence) -> None:
         stream = frame.stream

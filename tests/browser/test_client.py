@@ -99,6 +99,26 @@ def test_patience_that_the_server_asked_for_has_jitter_too(
     assert lab.do("lab.states.at(-1)[1].delay") == delay
 
 
+COMES_BACK = [
+    "window.dispatchEvent(new Event('online'))",
+    "window.dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))",
+    "document.dispatchEvent(new Event('visibilitychange'))",
+]
+
+
+@pytest.mark.parametrize("event", COMES_BACK)
+def test_it_reconnects_at_once_when_the_network_or_the_page_is_back(live: Lab, event: str) -> None:
+    live.drop()
+    live.do(event)
+    assert live.sockets == 2
+
+    live.do("client.close()")
+    live.do(event)
+    assert live.sockets == 2
+    live.do("client.connect()")
+    assert live.sockets == 3
+
+
 def test_waking_up_reconnects_at_once(live: Lab) -> None:
     live.drop()
 

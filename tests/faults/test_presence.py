@@ -1,6 +1,8 @@
 """Who is here stays true when the process that knew it dies, and when Redis forgets."""
 
 import asyncio
+from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -12,9 +14,21 @@ from streams import keys
 from streams.presence_redis import names_key, sessions_key, users_key
 from tests.chatter import Chatter
 from tests.faults.checks import a_victim
+from tests.faults.conftest import unlimited
 from tests.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def server(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def product(tmp_path: Path, server: str) -> Iterator[Product]:
+    with unlimited(tmp_path / "var", RTAI_SERVER=server) as product:
+        yield product
 
 
 @pytest.fixture
@@ -29,14 +43,14 @@ def told(valkey: redis.Redis) -> list[tuple[str, str]]:
 
 
 async def test_sessions_of_a_killed_gateway_leave_and_are_told(
-    product: Product, valkey: redis.Redis
+    product: Product, server: str, valkey: redis.Redis
 ) -> None:
     async with Chatter(product.url, name="Grace") as stays:
         ghost = Chatter(product.url, name="Ghost")
         await ghost.__aenter__()
         # Who subscribes is answered first, and told of to the others after that.
         await stays.until(lambda: ("joined", "Ghost") in told(valkey))
-        a_victim(product, "server_daphne").kill()
+        a_victim(product, f"server_{server}").kill()
         await ghost.__aexit__()
 
         await stays.until(lambda: ("left", "Ghost") in told(valkey), within_s=90)

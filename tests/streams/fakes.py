@@ -267,12 +267,13 @@ class FakeRemoval:
         self.authors: dict[str, str] = {}
         self.removed: list[str] = []
 
-    async def remove(self, client: Client, stream: str, id: str) -> None:
+    async def remove(self, client: Client, stream: str, id: str) -> str:
         if id not in self.authors:
             raise NotFound("There is no such message.")
         if not client.is_moderator and self.authors[id] != client.user:
             raise Forbidden("Not yours.")
         self.removed.append(id)
+        return json.dumps({"type": "removed", "stream": stream, "id": id})
 
 
 class FakePresences:

@@ -257,7 +257,7 @@ def test_very_many_sockets_from_one_address_meet_the_limits_of_a_fresh_installat
     sse: Door, room: str
 ) -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    count = min(hard - 1_000, 5_000)
+    count = min(hard - 1_000, 10_000)
     assert count >= 2_000
     good = enter(sse, token("good"), source="127.0.0.2")
     good.subscribe(room)
@@ -339,7 +339,8 @@ def test_a_replayed_ref_is_judged_once(sse: Door, room: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epoch", "offset", "recovered"), [("", 99, False), ("foreign", 1, False), ("", 0, True)]
+    ("epoch", "offset", "recovered"),
+    [("", 99, False), ("", 2**70, False), ("foreign", 1, False), ("", 0, True)],
 )
 def test_a_position_that_cannot_be_is_not_recovered(
     sse: Door, room: str, epoch: str, offset: int, recovered: bool
@@ -351,7 +352,7 @@ def test_a_position_that_cannot_be_is_not_recovered(
     assert client.subscribe(room, since=since)["recovered"] is recovered
 
 
-@pytest.mark.parametrize("offset", [-1, 1.5, "1", None, 2**70])
+@pytest.mark.parametrize("offset", [-1, -(2**70), 1.5, "1", None])
 def test_an_offset_that_is_none_is_a_bad_frame(sse: Door, room: str, offset: object) -> None:
     client = enter(sse)
     client.say(type="subscribe", stream=room, since={"epoch": "e", "offset": offset})

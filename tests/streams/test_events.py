@@ -85,13 +85,15 @@ def test_the_last_event_needs_no_reason() -> None:
         ("e1:0", Position("e1", 0)),
         ("a:b:12", Position("a:b", 12)),
         (f"e:{MAX_OFFSET}", Position("e", MAX_OFFSET)),
+        (f"e:{MAX_OFFSET + 1}", Position("e", MAX_OFFSET)),
+        ("e:" + "9" * 40, Position("e", MAX_OFFSET)),
     ],
 )
 def test_an_id_names_a_position(id: str, expected: Position | None) -> None:
     assert events.position(id) == expected
 
 
-@pytest.mark.parametrize("id", ["e", ":1", "e:", "e:-1", "e:1 ", " e:1", f"e:{MAX_OFFSET + 1}"])
+@pytest.mark.parametrize("id", ["e", ":1", "e:", "e:-1", "e:1 ", " e:1", "e:" + "9" * 41])
 def test_what_is_no_id_is_told(id: str) -> None:
     with pytest.raises(BadFrame):
         events.position(id)

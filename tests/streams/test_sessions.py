@@ -447,9 +447,34 @@ async def test_one_removes_ones_own_messages_and_a_moderator_any(case: Case) -> 
 
     assert await bob.error(type="remove", stream="lobby", id="m1") == "forbidden"
     assert await bob.error(type="remove", stream="lobby", id="m2") == "not_found"
-    assert await ann.ask(type="remove", stream="lobby", id="m1") == []
-    assert await moderator.ask(type="remove", stream="lobby", id="m1") == []
+    for remover in (ann, moderator):
+        removed = {"type": "removed", "stream": "lobby", "id": "m1"}
+        assert await remover.ask(type="remove", stream="lobby", id="m1") == [removed]
     assert case.removal.removed == ["m1", "m1"]
+
+
+async def test_who_reads_a_stream_hears_of_a_removal_from_there_only(case: Case) -> None:
+    case.removal.authors["m1"] = "ann"
+    ann = case.visitor(user="ann")
+    await ann.ask(type="subscribe", stream="lobby")
+
+    assert await ann.ask(type="remove", stream="lobby", id="m1") == []
+
+
+async def test_a_stream_that_does_not_exist_cannot_be_left(case: Case) -> None:
+    visitor = case.visitor()
+    assert await visitor.error(type="unsubscribe", stream="nowhere") == "not_found"
+    (left,) = await visitor.ask(type="unsubscribe", stream="lobby")
+    assert left == {"type": "unsubscribed", "stream": "lobby"}
+
+
+async def test_a_stream_that_is_gone_meanwhile_can_be_left(case: Case) -> None:
+    visitor = case.visitor()
+    await visitor.ask(type="subscribe", stream="other")
+    del case.directory.streams["demo", "other"]
+
+    (left,) = await visitor.ask(type="unsubscribe", stream="other")
+    assert left == {"type": "unsubscribed", "stream": "other"}
 
 
 async def test_what_needs_an_assistant_is_unsupported(case: Case) -> None:

@@ -19,10 +19,12 @@ from inference.versions_db import register_shipped
 from rtai_project import (
     environment,
     first_run,
+    keyring,
     migrations_db,
     programs,
     readiness_http,
     server_valkey,
+    shared_secrets_redis,
     startup,
 )
 from rtai_project.checks import RTAI
@@ -72,6 +74,7 @@ class Command(BaseCommand):
         _wait(supervisor, redis_ready, stopping)
         if stopping.is_set():
             return
+        _agree(data_dir)
         for problem in register_shipped(settings.RTAI_MODEL_DIRS, settings.RTAI_REDIS_URL):
             self.stderr.write(f"warning: model version left out: {problem}")
         self._first_run(data_dir)
@@ -168,6 +171,16 @@ def _start_redis(
     supervisor.add(server_valkey.program(data_dir, socket))
     LogSync(server_valkey.files(data_dir) / server_valkey.LOG, stopping).start()
     return lambda: server_valkey.is_ready(socket)
+
+
+def _agree(data_dir: Path) -> None:
+    """Takes the secrets that other servers of a given Redis have, before any child reads them."""
+    if _text("RTAI_REDIS_URL"):
+        client = connection_redis.client(settings.RTAI_REDIS_URL)
+        found = shared_secrets_redis.agree(client, settings.RTAI_SECRETS)
+        if found != settings.RTAI_SECRETS:
+            keyring.keep(data_dir, found)
+            settings.RTAI_SECRETS.update(found)
 
 
 def _wait(supervisor: Supervisor, ready: Callable[[], bool], stopping: threading.Event) -> None:

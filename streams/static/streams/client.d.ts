@@ -242,7 +242,7 @@ export class Client {
   state: State;
   /** Starts connecting; also after `close` or a final refusal. */
   connect(): void;
-  /** The network or the page came back: tries at once, unless the server asked for patience. */
+  /** Tries at once, unless the server asked for patience; by itself where network or page return. */
   wake(): void;
   close(): void;
   /** Takes a new token into the connection, once it is open. */

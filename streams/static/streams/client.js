@@ -8,6 +8,7 @@
 
 import { afterClose, backoff, FIRST_DELAY_MS } from "./backoff.js";
 import { GAP, NEXT, Place } from "./place.js";
+import { Waking } from "./waking.js";
 
 export const IDLE = "idle";
 export const CONNECTING = "connecting";
@@ -39,6 +40,7 @@ export class Client {
   #silenceMs = ANSWER_MS;
   #heldUntilMs = 0; // The server asked not to come back before.
   #timers = {};
+  #waking = new Waking(() => this.wake());
   #streams = new Map(); // name → Place
   #outbox = new Map(); // ref → {frame, sentMs, turn}
 
@@ -56,10 +58,12 @@ export class Client {
   connect() {
     if (this.state === CONNECTING || this.state === OPEN) return;
     this.#secondChance = true;
+    this.#waking.start();
     this.#begin();
   }
 
-  // The network or the page came back: tries at once, unless the server asked for patience.
+  // Tries at once, unless the server asked for patience; done by itself where the network or the
+  // page comes back.
   wake() {
     if (this.state === WAITING && Date.now() >= this.#heldUntilMs) this.#begin();
     else if (this.state === OPEN && this.#isSilent()) this.#lost(1006, "");
@@ -115,6 +119,7 @@ export class Client {
 
   #set(state, detail = {}) {
     this.state = state;
+    if (state === CLOSED) this.#waking.stop();
     this.#onState(state, detail);
   }
 

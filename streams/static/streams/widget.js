@@ -94,10 +94,7 @@ export class Widget {
   }
 
   #listen() {
-    window.addEventListener("online", () => this.#client.wake());
     window.addEventListener("offline", () => this.#standing.tell());
-    window.addEventListener("pageshow", () => this.#client.wake());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#client.wake());
     this.element.addEventListener("rtai:fill", (event) => this.#composer.fill(String(event.detail)));
   }
 
