@@ -8,11 +8,11 @@ which reading of a disguised word is plausible.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from inference import emoji, readings, scripts, spelling
+from inference import emoji, mentions, readings, scripts, spelling
 from inference.disguises import (
     ENCLOSING,
     HIDDEN,
@@ -72,9 +72,11 @@ _WIDE = re.compile(
 def normalise(text: str, vocabulary: Vocabulary | None = None) -> Normalised:
     """The text with its disguises undone; with a vocabulary more of them are told."""
     offsets = range(len(text))
-    if _is_plain(text) and (vocabulary is None or not vocabulary.doubts(text)):
+    if _is_plain(text) and (vocabulary is None or not _is_doubtful(text, vocabulary)):
         return Normalised(text, tuple(offsets))
     work = _Work(text, list(offsets))
+    if mentions.may_hold_placeholder(text):
+        work.leave_out_placeholders()
     if not text.isascii():
         work.name_signs()
     work.apply(_INVISIBLE, lambda _: [])
@@ -87,8 +89,23 @@ def normalise(text: str, vocabulary: Vocabulary | None = None) -> Normalised:
     return Normalised(work.text, tuple(work.offsets))
 
 
+def leave_out(read: Normalised, patterns: Iterable[re.Pattern[str]]) -> Normalised:
+    """The text with a blank for each match; what is left keeps its places."""
+    work = _Work(read.text, list(read.offsets))
+    for pattern in patterns:
+        work.apply(pattern, _blank)
+    return Normalised(work.text, tuple(work.offsets))
+
+
+def _is_doubtful(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether the vocabulary may read it in another way."""
+    return mentions.may_hold_name(text) or vocabulary.doubts(text)
+
+
 def _is_plain(text: str) -> bool:
     """Whether no pass would find anything, told quickly."""
+    if mentions.may_hold_placeholder(text):
+        return False
     if _SIGN_OR_DIGIT.search(text) and _DISGUISING_SIGN.search(text):
         return False
     if not text.isascii() and (_WIDE.search(text) or has_symbol(text)):
@@ -146,6 +163,13 @@ class _Work:
             self.text = "".join(characters)
             self.offsets = offsets + self.offsets[end:]
 
+    def leave_out_placeholders(self) -> None:
+        """Put a blank for what stands where a link was taken out."""
+        self.apply(mentions.BRACKETED, _blank)
+        starts = mentions.placeholders(self.text)
+        if starts:
+            self.apply(mentions.LINK_WORD, lambda m: _blank(m) if m.start() in starts else None)
+
     def name_signs(self) -> None:
         """Turn styled letters into plain ones and emoji into words."""
         self.apply(_STYLED_RUN, _unstyle)
@@ -179,12 +203,18 @@ class _Work:
 
     def look_up(self, vocabulary: Vocabulary) -> None:
         """Read words as those that the vocabulary knows."""
+        if mentions.may_hold_name(self.text):
+            self.apply(mentions.NAME, readings.Names(vocabulary).rewrite)
         if readings.SIGN.search(self.text):
             for kind in (readings.Digits, readings.Blanks):
                 self.apply(kind.PATTERN, kind(self.text, vocabulary).rewrite)
         if vocabulary.doubts(self.text):
             for other in (readings.Skeletons, readings.Swaps):
                 self.apply(other.PATTERN, other(self.text, vocabulary).rewrite)
+
+
+def _blank(match: re.Match[str]) -> Pieces:
+    return [(" ", 0)]
 
 
 def _unstyle(match: re.Match[str]) -> Pieces:

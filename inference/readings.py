@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import product
+from itertools import accumulate, product
 
-from inference.disguises import LEET, STEMS, TECHNICAL, TECHNICAL_START
+from inference.disguises import LEET, STEMS, TECHNICAL, TECHNICAL_START, stem_of
 from inference.spelling import ADDRESS, Pieces
 from inference.vocabulary import Vocabulary
 
@@ -155,6 +155,43 @@ class Blanks:
         readings = [re.sub("[*#]", c, word) for c in "abcdefghijklmnopqrstuvwxyz"]
         found = self._vocabulary.best(readings, 1 if self._is_style else 2)
         return None if found is None else _placed(found)
+
+
+class Names:
+    """Words written as one in a handle or a link, one of them worth hiding: `@stupidfool`."""
+
+    _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{6,40}(?![A-Za-z])")
+    _RANK = 15_000
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+
+    def rewrite(self, match: re.Match[str]) -> Pieces | None:
+        """The name with a low line between its words, where a tokenizer tells them apart."""
+        pieces: Pieces = []
+        end = 0
+        for run in self._RUN.finditer(match[0]):
+            for joint in self._joints(run[0].lower()):
+                at = run.start() + joint
+                pieces += [(match[0][i], i) for i in range(end, at)]
+                pieces.append(("_", at))
+                end = at
+        return pieces + [(match[0][i], i) for i in range(end, len(match[0]))] if end else None
+
+    def _joints(self, letters: str) -> list[int]:
+        """Where words begin within the letters, if they are words and one is worth hiding."""
+        if letters in self._vocabulary:
+            return []
+        words = self._vocabulary.segment(letters)
+        if not all(map(self._is_word, words)) or not any(map(stem_of, words)):
+            return []
+        if min(map(len, words[1:]), default=0) < 2:
+            return []
+        return list(accumulate(map(len, words)))[:-1]
+
+    def _is_word(self, word: str) -> bool:
+        rank = self._vocabulary.rank(word) if self._vocabulary.is_word(word) else None
+        return rank is not None and rank < self._RANK
 
 
 class Swaps:

@@ -39,6 +39,13 @@ class WindowReduction(StrEnum):
     MEAN = "mean"
 
 
+class LeftOut(StrEnum):
+    """What a model does not read of a text."""
+
+    LINKS = "links"
+    MENTIONS = "mentions"
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a model version says of itself; `digest` is the SHA-256 of the manifest's bytes.
@@ -57,6 +64,7 @@ class Manifest:
     files: Mapping[str, str]
     digest: str
     decoder: DecoderFormat | None = None
+    leaves_out: tuple[LeftOut, ...] = ()
 
     @property
     def ref(self) -> str:
@@ -120,6 +128,7 @@ def parse(content: bytes) -> Manifest:
         files=_files(found["files"]),
         digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
         decoder=decoder,
+        leaves_out=_left_out(found.get("leaves_out", [])),
     )
     if missing := sorted({MODEL, TOKENIZER, manifest.card} - set(manifest.files)):
         raise BadModel(f"{MANIFEST} lists no checksum for {', '.join(missing)}.")
@@ -157,7 +166,7 @@ FIELDS = (
     "card",
     "files",
 )
-OPTIONAL = ("decoder",)
+OPTIONAL = ("decoder", "leaves_out")
 
 
 def _check_fields(found: object) -> None:
@@ -204,6 +213,13 @@ def _reduction(value: object) -> WindowReduction:
         return WindowReduction(value)  # type: ignore[arg-type]
     except ValueError:
         raise _unexpected("window_reduction", _list(WindowReduction), value) from None
+
+
+def _left_out(value: object) -> tuple[LeftOut, ...]:
+    known = list(LeftOut)
+    if not isinstance(value, list) or any(each not in known for each in value):
+        raise _unexpected("leaves_out", f"a list of {_list(known)}", value)
+    return tuple(map(LeftOut, value))
 
 
 def _files(value: object) -> dict[str, str]:

@@ -13,12 +13,14 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 from tokenizers import Tokenizer, models
 
 from inference.errors import BadModel
-from inference.normalisation import Normalised, normalise
-from inference.versions import Manifest, WindowReduction
+from inference.mentions import LINK, MENTION
+from inference.normalisation import Normalised, leave_out, normalise
+from inference.versions import LeftOut, Manifest, WindowReduction
 from inference.vocabulary import Vocabulary
 from inference.words import Span, original
 
 Ids = list[int]
+_LEFT_OUT = {LeftOut.LINKS: LINK, LeftOut.MENTIONS: MENTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +44,14 @@ class Windows:
         self._prefix, self._suffix = _marks(self._tokenizer)
         self._size = manifest.max_tokens - len(self._prefix) - len(self._suffix)
         self._places = manifest.window_reduction is WindowReduction.MAX
+        self._left_out = [_LEFT_OUT[each] for each in manifest.leaves_out]
         self.pad = self._tokenizer.token_to_id("[PAD]") or 0
 
     def cut(self, text: str) -> Cut:
         """The text as windows of at most `max_tokens` tokens that overlap by a quarter."""
         read = _normalised(text, self._vocabulary)
+        if self._left_out:
+            read = leave_out(read, self._left_out)
         encoding = self._tokenizer.encode(whole(read.text), add_special_tokens=False)
         ids = encoding.ids
         step = self._size - self._size // 4

@@ -241,7 +241,10 @@ def sentiment_report(asked: argparse.Namespace) -> list[str]:
     """Everything that the card tells of the sentiment model."""
     rows = validation_rows(asked, lambda asked: sentiment_validation(asked.data))
     found = goals.table(goals.of_sentiment(asked.folder, asked.data))
-    return ["## Goals", *found, "## Moods", *moods.report(rows, score(asked.folder, rows))]
+    tweets = moods.masked([row for row in rows if row.source == "semeval"])
+    lines = moods.report(rows, score(asked.folder, rows))
+    masked = moods.report(tweets, score(asked.folder, tweets))[2:3]
+    return ["## Goals", *found, "## Moods", *lines, *masked]
 
 
 def speed_report(asked: argparse.Namespace) -> list[str]:

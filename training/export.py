@@ -24,8 +24,8 @@ from training.store import read_network
 from training.validation import VALIDATION, read_rows
 
 KINDS = {
-    "guard-mini": ("moderation", MODERATION_LABELS, "max"),
-    "sentiment-mini": ("sentiment", SENTIMENT_LABELS, "mean"),
+    "guard-mini": ("moderation", MODERATION_LABELS, "max", ()),
+    "sentiment-mini": ("sentiment", SENTIMENT_LABELS, "mean", ("links", "mentions")),
 }
 CARDS = Path(__file__).parents[1] / "docs" / "models"
 OBSERVED = 400
@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
 
 def write_folder(folder: Path, name: str, version: str, model: onnx.ModelProto) -> None:
     """Write model, tokenizer, card and the manifest that names their digests."""
-    plugin, labels, reduction = KINDS[name]
+    plugin, labels, reduction, left_out = KINDS[name]
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(model, str(folder / "model.onnx"))
     write_tokenizer(folder)
@@ -63,7 +63,7 @@ def write_folder(folder: Path, name: str, version: str, model: onnx.ModelProto) 
         "licence": "Apache-2.0",
         "card": "card.md",
         "files": files,
-    }
+    } | ({"leaves_out": left_out} if left_out else {})
     text = json.dumps(manifest, indent=2) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
 

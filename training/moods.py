@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.mentions import LINK, MENTION
 from training.calibrate import calibration_error, class_recalls
 from training.labels import SENTIMENT_LABELS
 from training.rows import Row
@@ -31,6 +33,15 @@ def truth_of(rows: Sequence[Row]) -> Truth:
     """The number of each row's sentiment."""
     best = [max(SENTIMENT_LABELS, key=row.targets.__getitem__) for row in rows]
     return np.array([SENTIMENT_LABELS.index(name) for name in best])
+
+
+def masked(rows: Sequence[Row]) -> list[Row]:
+    """The rows with `@user` for each handle and `http` for each link, as public sets have them."""
+    texts = (LINK.sub("http", MENTION.sub("@user", row.text)) for row in rows)
+    return [
+        replace(row, text=text, source=f"{row.source}, masked")
+        for row, text in zip(rows, texts, strict=True)
+    ]
 
 
 def report(rows: Sequence[Row], scores: Scores) -> list[str]:

@@ -17,6 +17,7 @@ def test_a_whole_folder_loads_and_its_tag_names_the_digest(tmp_path: Path) -> No
     manifest = versions.load(small_models.version(tmp_path))
 
     assert manifest.ref == "small@1.0.0"
+    assert manifest.leaves_out == ()
     assert manifest.digest == small_models.digest(tmp_path / "manifest.json")
     assert manifest.tag == f"small@1.0.0+{manifest.digest[:19]}"
 
@@ -39,6 +40,8 @@ def test_a_whole_folder_loads_and_its_tag_names_the_digest(tmp_path: Path) -> No
         pytest.param({"files": {"../model.onnx": "x"}}, "without folders", id="path traversal"),
         pytest.param({"files": {"/etc/passwd": "x"}}, "without folders", id="an absolute path"),
         pytest.param({"files": {"model.onnx": "md5:1"}}, "sha256:", id="another checksum"),
+        pytest.param({"leaves_out": ["names"]}, "links, mentions", id="an unknown part"),
+        pytest.param({"leaves_out": "links"}, "links, mentions", id="parts are a text"),
         pytest.param({"card": "other.md"}, "no checksum for other.md", id="an unlisted card"),
     ],
 )
@@ -133,7 +136,7 @@ def test_the_shipped_models_are_whole() -> None:
 
     refs = {versions.load(folder).ref for folder in folders}
 
-    assert {"guard-mini@1.4.1", "sentiment-mini@1.1.1"} <= refs
+    assert {"guard-mini@1.4.1", "sentiment-mini@1.1.2"} <= refs
     for folder in folders:
         assert json.loads((folder / "manifest.json").read_text())["licence"]
 

@@ -30,8 +30,8 @@ DISGUISED = (
 """Removed marks, letters outside the Basic Multilingual Plane, look-alikes and repeats."""
 
 
-def windows_of(folder: Path, reduction: str = "max") -> Windows:
-    made = small_models.version(folder, window_reduction=reduction)
+def windows_of(folder: Path, reduction: str = "max", **changes: object) -> Windows:
+    made = small_models.version(folder, window_reduction=reduction, **changes)
     return Windows(made / TOKENIZER, versions.load(made))
 
 

@@ -32,6 +32,13 @@ def test_each_set_and_each_kind_of_text_has_a_line() -> None:
     assert lines[1] == "| tweets | 3 | 1.000 | 1.000 | 0.000 | 0.667 | 0.333 |"
 
 
+def test_masked_tweets_have_the_same_moods_as_others() -> None:
+    rows = [Row("@Kate_M see https://t.example/a1, bob@site.example", POSITIVE, "tweets")]
+    assert moods.masked(rows) == [
+        Row("@user see http, bob@site.example", POSITIVE, "tweets, masked")
+    ]
+
+
 def test_the_confidence_of_an_answer_is_held_against_its_truth() -> None:
     scores = np.array([[0.9, 0.1, 0.0]] * 10)
     truth = np.array([0] * 6 + [1] * 4)

@@ -122,6 +122,48 @@ def test_a_text_gets_the_same_decision_alone_and_in_any_company(alone: Rows) -> 
     assert not different
 
 
+MOODS = {
+    "The meeting is at nine": "neutral",
+    "We arrive on Friday and leave on Sunday": "neutral",
+    "The new season starts in October": "neutral",
+    "I love this song so much": "positive",
+    "What a wonderful day with my friends": "positive",
+    "Worst service I have ever had": "negative",
+    "I am so sad that the show is over": "negative",
+}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "@user @user {}",
+        "{} http://t.example/a8Fk2Lq0",
+        "@Kate_Miller88 {} http",
+        "RT @user: {} URL",
+    ],
+)
+def test_the_mood_of_a_tweet_is_that_of_its_words(form: str) -> None:
+    runtime = OnnxRuntime(folders()[1], versions.load(folders()[1]))
+    masked = np.array(runtime.run([form.format(text) for text in MOODS]))
+
+    assert [runtime.labels[best] for best in masked.argmax(axis=1)] == list(MOODS.values())
+
+
+def test_a_link_that_was_taken_out_is_no_offence(alone: Rows) -> None:
+    harmless = [n for n, text in enumerate(TEXTS) if text.labels.get("harm") == 0][:200]
+    rows = opened(Execution()).run([f"{TEXTS[number].text} URL" for number in harmless])
+
+    assert [row[0] for row in rows] == pytest.approx([alone[n][0] for n in harmless], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text", ["hello @StupidBitch", "hello @killyourself", "http://x.example/killyourselffaggot"]
+)
+def test_an_insult_in_a_name_is_an_insult(text: str) -> None:
+    [row] = opened(Execution()).run([text])
+    assert row[0] >= 0.5
+
+
 @pytest.mark.parametrize(
     "text",
     [
