@@ -1,5 +1,7 @@
 """Leases are renewed of those who are there, and of nobody who left meanwhile."""
 
+import asyncio
+import weakref
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
@@ -10,9 +12,13 @@ from streams import keys
 from streams.bans_redis import ADDRESS, KICK_MS, SESSION, USER, close_sessions
 from streams.clients import Client
 from streams.closes import CloseCode
-from streams.renewal import renew
+from streams.outbox import Outbox
+from streams.renewal import AT_ONCE, renew
 from streams.session_store import KICKED
+from streams.sessions import Session
 from streams.sessions_redis import LiveSessions, RedisSessions
+from tests.streams.fakes import FakeStore
+from tests.streams.people import a_client
 from tests.streams.test_sessions import Case
 
 
@@ -137,3 +143,51 @@ async def test_a_kick_of_somebody_else_ends_nobody_and_is_forgotten(
 
     assert held.visitor.closed == []
     assert 0 < valkey.pttl(keys.kicks("demo")) <= KICK_MS
+
+
+class Leaving(FakeStore):
+    """A store whose sessions leave while they are renewed; it lets them go all together."""
+
+    def __init__(self, sessions: list[Session]) -> None:
+        super().__init__()
+        self.sessions = sessions
+        self.all_asked = asyncio.Event()
+        self.asked = 0
+        self.first: weakref.ref[Session] | None = None
+
+    async def renew(
+        self, sessions: Iterable[tuple[Client, Collection[str]]], gateway: str
+    ) -> Mapping[str, str]:
+        ids = {client.session for client, _ in sessions}
+        if self.first is not None:
+            assert self.first() is None, "One that was renewed and has left is in memory."
+        for session in [each for each in self.sessions if each.id in ids]:
+            session.leaving = True
+            self.first = weakref.ref(session)
+            self.sessions.remove(session)
+        self.all_asked.clear()
+        self.asked = len(ids)
+        return {}
+
+    async def close(self, client: Client) -> None:
+        self.asked -= 1
+        if not self.asked:
+            self.all_asked.set()
+        await self.all_asked.wait()
+
+
+def a_session(case: Case, id: str) -> Session:
+    async def write(text: str) -> None: ...
+
+    outbox = Outbox(write, lambda: None, clock=case.clock)
+    return Session(a_client(session=id), outbox, case.ports, lambda why: None)
+
+
+async def test_a_crowd_that_leaves_while_it_is_renewed_is_let_go_at_once() -> None:
+    case = Case()
+    sessions = [a_session(case, f"s{n}") for n in range(2 * AT_ONCE)]
+    store = Leaving(sessions)
+    async with asyncio.timeout(10):
+        await renew(store, iter(sessions[:]), "g")
+
+    assert sessions == []
