@@ -113,6 +113,8 @@ class Protocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
         upgraded: Any = self.transport.get_protocol()
         upgraded.visit = self.visit
+        # The parser refers back here: the stock server leaves both to a garbage collection.
+        self.parser = None  # type: ignore[assignment]
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's, as every other answer to a request that breaks a limit."""

@@ -144,7 +144,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             return gateway.ports.verify(token), None
         except ExpiredToken as error:
-            return error.claims, error
+            # Where it was raised refers to this connection, which would wait for a collection.
+            return error.claims, error.with_traceback(None)
 
     async def _hold(self, client: Client, gateway: "lifespan.Gateway") -> None:
         """Takes a place among the site's connections; raises Rejected."""
@@ -230,13 +231,15 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._serving.cancel()
 
     async def _clean_up(self) -> None:
+        """What refers back here is let go, so that nothing waits for a garbage collection."""
         session, self.session = self.session, None
+        ending, self._ending, self._serving = self._ending, None, None
         metrics.CONNECTIONS.dec()
         metrics.CONNECTIONS_TOTAL.labels(_bounded(self._code)).inc()
         if session is None:
             return
-        if self._ending is not None:
-            self._ending.cancel()
+        if ending is not None:
+            ending.cancel()
         try:
             await session.close(farewell=self._farewell)
         finally:

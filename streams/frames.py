@@ -120,7 +120,7 @@ def parse(text: str) -> list[Frame | Refused]:
     except BadFrame as error:
         lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2:
-            return [Refused(error)]
+            return [_refused(error)]
     return [_line(line) for line in lines]
 
 
@@ -128,7 +128,12 @@ def _line(line: str) -> Frame | Refused:
     try:
         return _frame(_decode(line))
     except BadFrame as error:
-        return Refused(error)
+        return _refused(error)
+
+
+def _refused(error: RtaiError, ref: str | None = None) -> Refused:
+    """Without where it came from: the calls that led there refer to their session, and to it."""
+    return Refused(error.with_traceback(None), ref)
 
 
 def _size(text: str) -> int:
@@ -164,7 +169,7 @@ def _frame(found: Mapping[str, Any]) -> Frame | Refused:
             raise UnknownType(f"There is no frame of the type {kind[:32]!r}.")
         return read(found)
     except RtaiError as error:
-        return Refused(error, _known_ref(found))
+        return _refused(error, _known_ref(found))
 
 
 def _known_ref(found: Mapping[str, Any]) -> str | None:

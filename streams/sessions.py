@@ -42,7 +42,7 @@ class Session:
         """Whether it is being taken off the lists."""
         self._farewell = False
         self._ports = ports
-        self._subscriptions = Subscriptions(self, ports)
+        self._subscriptions = Subscriptions(ports)
         self._cut = cut
         self._awaited = Awaited()
         self._typed: dict[str, float] = {}
@@ -95,7 +95,7 @@ class Session:
         self._ports.audience.leave(self, unread)
         self.outbox.discard()
         self._ports.generating.leave(self)
-        await self._subscriptions.leave_all()
+        await self._subscriptions.leave_all(self)
         try:
             async with self._ports.gate:
                 await self._ports.store.close(self.client)
@@ -209,7 +209,7 @@ class Session:
         self._say("verdict", frame)
 
     async def _subscribe(self, frame: frames.Subscribe) -> None:
-        await self._subscriptions.enter(self._granted(frame.stream), frame)
+        await self._subscriptions.enter(self, self._granted(frame.stream), frame)
 
     async def _unsubscribe(self, frame: frames.Unsubscribe) -> None:
         known = self._ports.directory.stream(self.site, frame.stream)
@@ -220,7 +220,7 @@ class Session:
     async def withdraw(self, stream: str, reason: str = "") -> None:
         """Takes it out of a stream and says so; `reason` is why, where it did not ask for that."""
         self._typed.pop(stream, None)
-        await self._subscriptions.leave(stream)
+        await self._subscriptions.leave(self, stream)
         self._say("unsubscribed", replies.unsubscribed(stream, reason))
 
     async def _type(self, frame: frames.Typing) -> None:
@@ -267,7 +267,7 @@ class Session:
             streams=frozenset(claims.streams),
             expires_ms=claims.exp * 1000,
         )
-        self._subscriptions.take_role()
+        self._subscriptions.take_role(self)
         for stream in [name for name in self.streams if not self.client.may_use(name)]:
             await self.withdraw(stream, Forbidden.code)
         self._say("refreshed", replies.refreshed(self.client.expires_ms))

@@ -23,66 +23,68 @@ class Subscriber(Member, Asker, Protocol):
 
 
 class Subscriptions:
-    """What a session is subscribed to, by the stream's name."""
+    """What a session is subscribed to, by the stream's name.
 
-    def __init__(self, session: Subscriber, ports: Ports) -> None:
+    The session, whose part this is, comes as an argument: if it were kept, an ended one would stay
+    in memory until a garbage collection finds the two.
+    """
+
+    def __init__(self, ports: Ports) -> None:
         self.streams: dict[str, StreamInfo] = {}
-        self._session = session
         self._ports = ports
 
-    async def enter(self, stream: StreamInfo, frame: Subscribe) -> None:
+    async def enter(self, session: Subscriber, stream: StreamInfo, frame: Subscribe) -> None:
         """Subscribes, for the first time or again; raises RtaiError, and then it is out."""
         fresh = frame.stream not in self.streams
         if fresh and len(self.streams) >= MAX_STREAMS:
             raise Forbidden(f"A connection carries at most {MAX_STREAMS} streams.")
         if fresh:
-            await self._attach(stream, frame.stream)
-        answer = partial(self._subscribed, frame.stream)
+            await self._attach(session, stream, frame.stream)
+        answer = partial(self._subscribed, session, frame.stream)
         try:
-            await self._ports.hub.subscribe(
-                self._session, stream, frame.since, frame.recent, answer
-            )
+            await self._ports.hub.subscribe(session, stream, frame.since, frame.recent, answer)
         except RtaiError:
-            await self.leave(frame.stream)
+            await self.leave(session, frame.stream)
             raise
-        await self._introduce(frame.stream, fresh=fresh)
+        await self._introduce(session, frame.stream, fresh=fresh)
 
-    async def leave(self, stream: str) -> None:
+    async def leave(self, session: Subscriber, stream: str) -> None:
         """Unsubscribes; what cannot be told now is told later, or left to a lease."""
-        await self._tell([stream] if self._detach(stream) else [])
+        await self._tell(session, [stream] if self._detach(session, stream) else [])
 
-    async def leave_all(self) -> None:
+    async def leave_all(self, session: Subscriber) -> None:
         """Unsubscribes from everything, here before it first waits."""
-        await self._tell([name for name in list(self.streams) if self._detach(name)])
+        left = [name for name in list(self.streams) if self._detach(session, name)]
+        await self._tell(session, left)
 
-    def take_role(self) -> None:
+    def take_role(self, session: Subscriber) -> None:
         """Shows scores or hides them, as the session's role says now."""
         for name in self.streams:
-            found = self._ports.hub.subscription(self._session.id, self._session.site, name)
+            found = self._ports.hub.subscription(session.id, session.site, name)
             if found is not None:
-                found.is_moderator = self._session.is_moderator
+                found.is_moderator = session.is_moderator
 
-    async def _attach(self, stream: StreamInfo, name: str) -> None:
+    async def _attach(self, session: Subscriber, stream: StreamInfo, name: str) -> None:
         self.streams[name] = stream
         try:
             async with self._ports.gate:
-                await self._ports.store.attach(self._session.client, name)
+                await self._ports.store.attach(session.client, name)
         except RtaiError:
             self.streams.pop(name, None)
             raise
 
-    def _subscribed(self, stream: str, at: Position, recovered: bool) -> str:
+    def _subscribed(self, session: Subscriber, stream: str, at: Position, recovered: bool) -> str:
         generating = self._ports.generating
-        running = generating.following.enter(self._session, stream)
-        assistant = generating.assistant(self._session.site, stream)
+        running = generating.following.enter(session, stream)
+        assistant = generating.assistant(session.site, stream)
         return replies.subscribed(stream, at, recovered, running, assistant)
 
-    async def _introduce(self, stream: str, *, fresh: bool) -> None:
+    async def _introduce(self, session: Subscriber, stream: str, *, fresh: bool) -> None:
         """Brings the mail, and tells the others who is here."""
-        client, roster = self._session.client, self._ports.roster
+        client, roster = session.client, self._ports.roster
         try:
             async with self._ports.gate:
-                await self._ports.audience.deliver_mail([self._session])
+                await self._ports.audience.deliver_mail([session])
                 if fresh:
                     await roster.join(client, stream, self.streams)
         except Overloaded as error:
@@ -91,15 +93,15 @@ class Subscriptions:
             if fresh:
                 roster.miss(client, stream, self.streams)
 
-    def _detach(self, stream: str) -> bool:
+    def _detach(self, session: Subscriber, stream: str) -> bool:
         """Whether it was in the stream; nothing of it is heard here any more."""
-        self._ports.hub.unsubscribe(self._session.id, self._session.site, stream)
-        self._ports.generating.following.depart(self._session, stream)
+        self._ports.hub.unsubscribe(session.id, session.site, stream)
+        self._ports.generating.following.depart(session, stream)
         return self.streams.pop(stream, None) is not None
 
-    async def _tell(self, left: list[str]) -> None:
+    async def _tell(self, session: Subscriber, left: list[str]) -> None:
         """Tells of streams that were left; whatever interrupts that, nobody stays in a list."""
-        client = self._session.client
+        client = session.client
         try:
             while left:
                 async with self._ports.gate:

@@ -1,10 +1,12 @@
 """The product's HTTP and WebSocket paths on one of our servers, as a process:
 `python -m tests.streams.sse_door SERVER PORT [HEARTBEAT_S PONG_S]`. Sites and streams are made up;
-Valkey is real."""
+Valkey is real. On SIGUSR1 it tells Valkey how many clients it has in memory."""
 
+import gc
 import importlib
 import logging
 import re
+import signal
 import socket
 import sys
 from collections.abc import Iterable
@@ -16,6 +18,15 @@ ORIGIN = "https://example.org"
 ASSISTED = "room-with-an-assistant"
 SWITCHED_OFF = "test:switched-off"
 """Where tests name streams that are not there."""
+HELD = "test:held"
+"""Where a server tells, by kind, how many objects of its clients it has in memory."""
+OF_CLIENTS = (
+    "streams.consumers.StreamConsumer",
+    "streams.sessions.Session",
+    "rtai_project.websockets_daphne.Protocol",
+    "rtai_project.websockets_uvicorn.Protocol",
+    "rtai_project.requests_uvicorn.Protocol",
+)
 
 
 class Directory:
@@ -62,7 +73,20 @@ class SmallBuffers(socket.socket):
         super().listen(backlog)
 
 
+def tell_held(*_: object) -> None:
+    """Counts the objects of clients; from now on no garbage collection hides any."""
+    from django.conf import settings
+
+    from inference import connection_redis
+
+    gc.disable()
+    kinds = [f"{type(each).__module__}.{type(each).__name__}" for each in gc.get_objects()]
+    found: Any = {kind: kinds.count(kind) for kind in OF_CLIENTS}
+    connection_redis.client(settings.RTAI_REDIS_URL).hset(HELD, mapping=found)
+
+
 def main() -> None:
+    signal.signal(signal.SIGUSR1, tell_held)
     logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)
     django.setup()
     from streams import pulse
