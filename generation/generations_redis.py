@@ -32,8 +32,11 @@ COUNTED = {
     "tokens": ("site", "user", "api_key"),
 }
 """By which scopes each resource is limited; see `streams.limits`, which is above this package."""
-QUEUE = "all.waiting_generations"
-FULL = "Too many generations wait for a worker."
+FULL = {
+    "all.waiting_generations": "Too many generations wait for a worker.",
+    "site.waiting_generations": "Too many generations of this site wait for a worker.",
+}
+"""What a full queue is answered with, by the name of its cap."""
 AWAY = "Generations are away for a moment."
 
 
@@ -146,8 +149,8 @@ class RedisGenerations:
 def _admitted(found: Sequence[Any]) -> Admitted:
     outcome, *rest = found
     if outcome == "limited":
-        if rest[0] == QUEUE:
-            raise Overloaded(FULL, retry_after_ms=rest[1])
+        if rest[0] in FULL:
+            raise Overloaded(FULL[rest[0]], retry_after_ms=rest[1])
         raise limited(rest[0], rest[1])
     return Admitted(rest[0], outcome == "fresh")
 

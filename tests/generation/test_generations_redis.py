@@ -373,7 +373,7 @@ async def test_a_site_that_waits_for_as_many_as_it_may_leaves_room_to_others(
     limit("site.waiting_generations", "2")
     first = await claimed(generations, work)
     second, _ = await admitted(generations), await admitted(generations)
-    with pytest.raises(RateLimited, match=r"site\.waiting_generations") as refused:
+    with pytest.raises(Overloaded, match="of this site") as refused:
         await generations.admit(a_generation(), a_visitor())
     assert refused.value.retry_after_ms == 1_000
     assert (await generations.admit(a_generation(site="shop"), a_visitor(site="shop"))).fresh
@@ -382,7 +382,7 @@ async def test_a_site_that_waits_for_as_many_as_it_may_leaves_room_to_others(
     work.finish(first, FinishReason.STOP, USED)
 
     await admitted(generations)
-    with pytest.raises(RateLimited):
+    with pytest.raises(Overloaded):
         await generations.admit(a_generation(), a_visitor())
 
 
