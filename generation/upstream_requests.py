@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from generation.assistants import ModelSettings
@@ -13,6 +14,8 @@ BYTES_PER_TOKEN = 4
 """English text has about so many; what counts exactly is the server."""
 MARK_TOKENS = 4
 """Around each turn."""
+GAP = "\n\n"
+"""Between turns that are joined."""
 RETRIED = frozenset({429, 502, 503, 504})
 REFUSED = {
     401: "does not accept the key",
@@ -27,7 +30,7 @@ def body(settings: ModelSettings, prompt: Prompt, *, limit: str) -> dict[str, An
     sampling = prompt.sampling
     asked: dict[str, Any] = {
         "model": settings.upstream_model,
-        "messages": [{"role": turn.role, "content": turn.content} for turn in prompt.turns],
+        "messages": [{"role": turn.role, "content": turn.content} for turn in joined(prompt.turns)],
         "stream": True,
         "stream_options": {"include_usage": True},
         limit: sampling.max_tokens,
@@ -39,6 +42,14 @@ def body(settings: ModelSettings, prompt: Prompt, *, limit: str) -> dict[str, An
     if sampling.stop:
         asked["stop"] = list(sampling.stop)
     return asked
+
+
+def joined(turns: Sequence[Turn]) -> list[Turn]:
+    """Neighbours of one role as one turn: many models' templates refuse two in a row."""
+    return [
+        Turn(role, GAP.join(turn.content for turn in neighbours))
+        for role, neighbours in groupby(turns, key=lambda turn: turn.role)
+    ]
 
 
 def estimate(turns: Sequence[Turn]) -> int:

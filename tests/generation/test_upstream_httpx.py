@@ -16,7 +16,7 @@ from generation.assistants import Backend, ModelSettings
 from generation.lines_httpx import Lines
 from generation.upstream_httpx import Upstream
 from inference.errors import ModelUnavailable, Overloaded, RtaiError, TooLarge
-from inference.generator import Cancellation, Ended, Finish, Piece, Role, Turn
+from inference.generator import Cancellation, Ended, Finish, Piece, Prompt, Role, Sampling, Turn
 from tests.generation.model_server import DONE, EVENTS, Remote, Script, Seen, event, running
 from tests.inference import small_decoders
 from tests.inference.small_decoders import prompt, text_of, written
@@ -113,6 +113,29 @@ def test_what_is_asked_arrives_as_the_protocol_wants_it(server: Remote) -> None:
         "seed": 7,
         "stop": ["zz"],
     }
+
+
+def test_neighbours_of_one_role_arrive_as_one_turn(server: Remote) -> None:
+    before = server.seen()
+    said = (
+        (Role.SYSTEM, "Be kind."),
+        (Role.SYSTEM, "Rhyme."),
+        (Role.USER, "Ada: Hello."),
+        (Role.USER, "Bob: Hi!"),
+        (Role.ASSISTANT, "Good day."),
+        (Role.USER, "Who are you?"),
+    )
+    turns = tuple(Turn(role, content) for role, content in said)
+
+    written(upstream(server).generate(Prompt(turns, Sampling(8)), Cancellation()))
+
+    (asked,) = since(server, before)
+    assert [(each["role"], each["content"]) for each in asked["body"]["messages"]] == [
+        ("system", "Be kind.\n\nRhyme."),
+        ("user", "Ada: Hello.\n\nBob: Hi!"),
+        ("assistant", "Good day."),
+        ("user", "Who are you?"),
+    ]
 
 
 def test_answers_one_after_the_other_share_a_connection(server: Remote) -> None:
