@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.bare import folders
+from inference.versions import load as load_manifest
 from training.chat_screen import GUARD, screen
 from training.chat_sources import SETS, Dialogue, load
 
@@ -27,7 +29,8 @@ def write(folder: Path, **sets: list[tuple[str, ...]]) -> None:
 
 
 def test_the_model_that_screens_is_the_one_that_ships() -> None:
-    assert GUARD.is_dir()
+    assert folders()[0] == GUARD
+    assert load_manifest(GUARD).plugin == "moderation"
 
 
 @pytest.mark.parametrize("vile", [THREAT, LEWD], ids=["harm", "sexual"])
