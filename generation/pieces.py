@@ -9,8 +9,13 @@ from typing import Protocol, TypeAlias
 
 from generation.generations import Generation
 from inference.errors import ModelUnavailable
-from inference.generator import Cancellation, Ended, Generator, Piece, Prompt
+from inference.generator import Cancellation, Ended, Finish, Generator, Piece, Prompt
 
+SPARE = 8
+"""The part of `max_tokens` by which a model's pieces may exceed it, for it may cut them otherwise;
+and 4 at least."""
+LONG_TOKEN = 8
+"""More characters than any language's tokens have on average: pieces may hold several tokens."""
 WINDOW_S = 0.04
 """So long at most pieces are joined."""
 REFUSAL_S = 2.0
@@ -117,7 +122,7 @@ class Pieces:
     def _pump(self) -> None:
         before, told = self._clock(), self._watcher.first
         try:
-            for item in self._generator.generate(self._prompt, self._cancellation):
+            for item in _limited(self._generator, self._prompt, self._cancellation):
                 now = self._clock()
                 if isinstance(item, Piece):
                     told(self._model, now - before)
@@ -126,3 +131,19 @@ class Pieces:
             self._inbox.put(None)
         except Exception as error:  # Whatever foreign code may raise.
             self._inbox.put(error)
+
+
+def _limited(
+    generator: Generator, prompt: Prompt, cancellation: Cancellation
+) -> Iterator[Piece | Ended]:
+    """What a model says, ended where it clearly has more tokens than were asked for."""
+    most = prompt.sampling.max_tokens
+    most += max(4, most // SPARE)
+    pieces = characters = 0
+    for item in generator.generate(prompt, cancellation):
+        yield item
+        if isinstance(item, Piece):
+            pieces, characters = pieces + 1, characters + len(item.text)
+            if (tokens := max(pieces, characters // LONG_TOKEN)) >= most:
+                yield Ended(Finish.LENGTH, generator.count_tokens(prompt.turns), tokens)
+                return

@@ -72,6 +72,17 @@ class Scripted(Generator):
         yield Ended(Finish.STOP, 7, len(self.script))
 
 
+class Endless(Scripted):
+    """Writes the same piece until somebody leaves."""
+
+    def generate(self, prompt: Prompt, cancellation: Cancellation) -> Iterator[Piece | Ended]:
+        try:
+            while True:
+                yield from (Piece(step) for step in self.script if isinstance(step, str))
+        finally:
+            self.stopped.set()
+
+
 @dataclass
 class Ears:
     """A scorer that knows one bad word, and remembers what it judged."""

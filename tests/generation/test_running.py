@@ -17,7 +17,7 @@ from generation.generations_redis import RedisGenerations
 from generation.leases import LOOK_S, RENEW_S, Leases
 from generation.running import MAX_TAKEN
 from inference.errors import ModelUnavailable, Overloaded, TooLarge
-from inference.generator import Ended, Finish, Role, Turn
+from inference.generator import Ended, Finish, Role, Sampling, Turn
 from inference.types import Scores
 from policy import keys as policy_keys
 from policy.keys import stream_group
@@ -25,8 +25,10 @@ from policy.policy import FILTER_RULE, Action, Policy, Rule
 from streams import keys as stream_keys
 from tests.generation.answers import a_generation, a_visitor
 from tests.generation.conftest import Ear
-from tests.generation.scripted import BAD, Book, Step, Worker
+from tests.generation.scripted import BAD, Book, Endless, Step, Worker
 from tests.product import until
+
+LONG = Sampling(max_tokens=10_000)
 
 
 async def ask(generations: RedisGenerations, **changes: object) -> Generation:
@@ -181,7 +183,7 @@ async def test_text_without_an_end_is_judged_every_forty_tokens_with_what_came_b
     for group, hold in zip(groups, holds, strict=True):
         steps += [*group, hold]
     worker = Worker(valkey, *steps)
-    generation = await ask(generations, judged=0)
+    generation = await ask(generations, judged=0, sampling=LONG)
     thread = worker.begin(generation.id)
     text = ""
     for group, hold in zip(groups, holds, strict=True):
@@ -214,7 +216,7 @@ async def test_the_context_of_a_long_answer_is_bounded(
 ) -> None:
     hold = threading.Event()
     worker = Worker(valkey, "x" * 5_000 + ".", hold, "Short.", threading.Event())
-    generation = await ask(generations, judged=0)
+    generation = await ask(generations, judged=0, sampling=LONG)
     thread = worker.begin(generation.id)
     tell(valkey, generation, "x" * 5_000 + ".")
     hold.set()
@@ -252,6 +254,34 @@ async def test_where_nobody_can_judge_the_fail_mode_decides(
     found = await read(generations, generation)
     assert found.finish is (FinishReason.STOP if fail_mode.publishes else FinishReason.BLOCKED)
     assert bool(worker.generator.prompts) is fail_mode.publishes
+
+
+@pytest.mark.parametrize(("size", "most", "counted"), [(1, 72, 72), (4, 29, 72), (40, 3, 75)])
+async def test_an_answer_much_longer_than_was_asked_for_ends_and_stops_its_model(
+    valkey: redis.Redis, generations: RedisGenerations, size: int, most: int, counted: int
+) -> None:
+    """The model never ends, and each of its pieces holds so many tokens."""
+    generator = Endless("word " * size)
+    worker = Worker(valkey, generator=generator)
+    generation = await ask(generations, stream="lobby", sampling=Sampling(max_tokens=64))
+    worker.runner.run(generation.id)
+
+    found = await read(generations, generation)
+    assert found.finish is FinishReason.LENGTH
+    assert found.text == "word " * size * most
+    assert found.usage == Usage(7, counted)
+    assert generator.stopped.wait(5)
+    assert [each["text"] for each in history(valkey)] == [found.text]
+
+
+async def test_a_few_more_pieces_than_tokens_are_not_too_long(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    script = ["word "] * 71
+    sampling = Sampling(max_tokens=64)
+    _, found = await answered(valkey, generations, *script, sampling=sampling)
+
+    assert (found.finish, found.text) == (FinishReason.STOP, "word " * 71)
 
 
 async def test_a_finished_answer_is_one_message_of_its_stream_before_it_is_done(

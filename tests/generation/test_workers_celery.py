@@ -18,7 +18,7 @@ from generation.generations import FinishReason, Generation, Snapshot
 from generation.generations_redis import RedisGenerations
 from generation.store import Requester
 from inference import connection_redis
-from inference.generator import Role, Turn
+from inference.generator import Role, Sampling, Turn
 from inference.workers_redis import GENERATORS, live_workers
 from policy.messages import Author, new_id
 from rtai_project.celery import app
@@ -166,7 +166,7 @@ async def test_a_task_delivered_three_times_is_one_answer(place: Place) -> None:
 async def test_a_cancelled_answer_leaves_its_upstream(place: Place) -> None:
     gone = place.model.seen().gone
     place.model.script(ENDLESS)
-    generation = await place.ask()
+    generation = await place.ask(sampling=Sampling(max_tokens=100_000))
     await place.growing(generation)
 
     assert await place.generations.cancel(generation.id)
@@ -174,6 +174,16 @@ async def test_a_cancelled_answer_leaves_its_upstream(place: Place) -> None:
 
     assert found.finish is FinishReason.CANCELLED
     assert found.text.startswith("more ")
+    until(lambda: place.model.seen().gone == gone + 1)
+
+
+async def test_a_server_that_never_stops_is_left_when_its_answer_is_too_long(place: Place) -> None:
+    gone = place.model.seen().gone
+    place.model.script(ENDLESS)
+
+    found = await place.ended(await place.ask(sampling=Sampling(max_tokens=16)))
+
+    assert (found.finish, found.text) == (FinishReason.LENGTH, "more " * 20)
     until(lambda: place.model.seen().gone == gone + 1)
 
 
