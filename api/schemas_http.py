@@ -100,6 +100,7 @@ class RuleBody(Body):
     label: Word
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     action: Literal["flag", "hold", "block"]
+    judges: Literal["everybody", "people", "assistants"] = "everybody"
     enabled: bool = True
 
 
@@ -124,6 +125,7 @@ class RuleOut(Schema):
     label: str
     threshold: float
     action: str
+    judges: str
     enabled: bool
 
 

@@ -9,7 +9,7 @@ from generation.joined_scoring import Scorer
 from inference.types import Scores
 from policy.judging import NO_SCORES, Clock, PolicyBook
 from policy.messages import Message, Verdict
-from policy.policy import Decision, decide, fail, filtered
+from policy.policy import Action, Decision, decide, fail, filtered
 
 logger = logging.getLogger(__name__)
 
@@ -17,8 +17,9 @@ logger = logging.getLogger(__name__)
 class Judge:
     """Every text is judged by itself; where no scores come, the policy's fail mode decides.
 
-    What is not kept whole, a question or an answer that grows, is scored only by the plugins that
-    the policy's rules look at: the model waits for the one, and readers for the other.
+    A question is judged by the rules for who asks, an answer by those for assistants. What is not
+    kept whole, a question or an answer that grows, is scored only by the plugins that these rules
+    look at: the model waits for the one, and readers for the other.
     """
 
     def __init__(self, scorer: Scorer, policies: Callable[[], PolicyBook], clock: Clock) -> None:
@@ -29,6 +30,8 @@ class Judge:
     def prompt(self, generation: Generation) -> Verdict | None:
         """The verdict that keeps one of the client's turns from the model, if there is one."""
         asked = generation.turns[len(generation.turns) - generation.judged :]
+        if not asked:
+            return None
         said = [(_question(generation, turn.content), turn.content) for turn in asked]
         verdicts = self._verdicts(generation, said, whole=False)
         return next((each for each in verdicts if not each.action.publishes), None)
@@ -67,7 +70,8 @@ class Judge:
         self, generation: Generation, said: Sequence[tuple[Message, str]], whole: bool
     ) -> list[tuple[Scores, Decision]]:
         policy = self._policies().for_stream(generation.site, generation.stream or "")
-        plugins = None if whole else policy.plugins
+        kind = said[0][0].author.kind
+        plugins = None if whole else policy.plugins_for(kind)
         try:
             scored = self._scorer.score([text for _, text in said], plugins)
         except Exception:  # Whatever it is, an unjudged text may not pass in silence.
@@ -77,7 +81,18 @@ class Judge:
             scores.behind(len(message.text) - len(text))
             for scores, (message, text) in zip(scored, said, strict=True)
         ]
-        return [(scores, decide(scores, policy)) for scores in placed]
+        return [(scores, decide(scores, policy, kind)) for scores in placed]
+
+
+def stops(verdict: Verdict, *, whole: bool) -> bool:
+    """Whether a verdict ends its answer.
+
+    One that grows may look doubtful for want of its end: only what is clear ends it, or that
+    nobody can judge it. The whole answer is ended by whatever keeps it from being published.
+    """
+    if whole or verdict.decision.by_fail_mode:
+        return not verdict.action.publishes
+    return verdict.action is Action.BLOCK
 
 
 def _question(generation: Generation, text: str) -> Message:

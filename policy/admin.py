@@ -56,7 +56,7 @@ class ReadOnly:
 class RuleInline(RuleInlineBase):
     model = RuleRecord
     extra = 0
-    fields = ("name", "plugin", "label", "threshold", "action", "enabled")
+    fields = ("name", "plugin", "label", "threshold", "action", "judges", "enabled")
 
 
 @admin.register(PolicyRecord)

@@ -4,7 +4,7 @@ Thresholds belong to the shipped models. They were set on 9,664 harmless message
 from training: a label alone holds about one in 1,000 of them, and blocks about one in 3,000.
 """
 
-from policy.policy import Action, Policy, Rule
+from policy.policy import Action, Judges, Policy, Rule
 
 DEFAULT_POLICY = Policy(
     name="default",
@@ -25,7 +25,8 @@ DEFAULT_POLICY = Policy(
         Rule("self-harm-advice", "moderation", "self_harm_instructions", 0.7, Action.BLOCK),
         Rule("violence", "moderation", "violence", 0.85, Action.HOLD),
         Rule("illicit", "moderation", "illicit", 0.8, Action.HOLD),
-        Rule("spam", "moderation", "spam", 0.8, Action.HOLD),
+        # An assistant that counts or repeats itself reads like spam.
+        Rule("spam", "moderation", "spam", 0.8, Action.HOLD, Judges.PEOPLE),
         Rule("harm", "moderation", "harm", 0.92, Action.HOLD),
         Rule("possible-harm", "moderation", "harm", 0.72, Action.FLAG),
     ),

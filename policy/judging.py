@@ -5,7 +5,7 @@ from typing import Protocol
 
 from inference.types import Scores
 from policy.messages import Message, Verdict
-from policy.policy import Policy, decide, fail
+from policy.policy import Decision, Policy, decide, fail
 
 NO_SCORES = Scores(by_plugin={}, models={})
 
@@ -35,7 +35,7 @@ def judge(
     return [
         Verdict(
             message=message,
-            decision=decide(scores, policies.for_stream(message.site, message.stream)),
+            decision=_decide(message, scores, policies),
             scores=scores,
             decided_ms=ended,
             timing_ms=_timing(message, started, ended),
@@ -56,6 +56,11 @@ def judge_late(messages: Sequence[Message], policies: PolicyBook, clock: Clock) 
         )
         for message in messages
     ]
+
+
+def _decide(message: Message, scores: Scores, policies: PolicyBook) -> Decision:
+    policy = policies.for_stream(message.site, message.stream)
+    return decide(scores, policy, message.author.kind)
 
 
 def _timing(message: Message, started: int, ended: int) -> dict[str, float]:

@@ -8,6 +8,7 @@ from django.db import models
 from policy.rule_checks import doubt
 
 ACTIONS = [(action, action) for action in ("allow", "flag", "hold", "block")]
+JUDGES = [(who, who) for who in ("everybody", "people", "assistants")]
 
 
 class PolicyRecord(models.Model):
@@ -50,6 +51,12 @@ class RuleRecord(models.Model):
     label = models.SlugField(max_length=64)
     threshold = models.FloatField(validators=[MinValueValidator(0), MaxValueValidator(1)])
     action = models.CharField(max_length=5, choices=ACTIONS[1:])
+    judges = models.CharField(
+        max_length=10,
+        choices=JUDGES,
+        default="everybody",
+        help_text="Whose texts it judges; people are users and a site's own programs.",
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

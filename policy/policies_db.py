@@ -9,7 +9,7 @@ from django.conf import settings
 from inference.config_redis import Cached
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord
-from policy.policy import Action, Policy, Rule
+from policy.policy import Action, Judges, Policy, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,14 @@ def load() -> Policies:
 def from_record(record: PolicyRecord) -> Policy:
     """The policy that a record and its enabled rules describe."""
     rules = tuple(
-        Rule(rule.name, rule.plugin, rule.label, rule.threshold, Action(rule.action))
+        Rule(
+            rule.name,
+            rule.plugin,
+            rule.label,
+            rule.threshold,
+            Action(rule.action),
+            Judges(rule.judges),
+        )
         for rule in record.rules.all()
         if rule.enabled
     )

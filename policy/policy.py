@@ -1,6 +1,6 @@
 """From scores to a decision: rules with thresholds, the strictest action wins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -27,6 +27,24 @@ class Action(StrEnum):
         return self in (Action.ALLOW, Action.FLAG)
 
 
+class Judges(StrEnum):
+    """Whose texts a rule judges."""
+
+    EVERYBODY = "everybody"
+    PEOPLE = "people"
+    """Users, and a site's own programs, which speak for people."""
+    ASSISTANTS = "assistants"
+
+    def includes(self, kind: str) -> bool:
+        """Whether an author of this kind (see `policy.messages.Author`) is among them."""
+        if self is Judges.EVERYBODY:
+            return True
+        return (kind == ASSISTANT) is (self is Judges.ASSISTANTS)
+
+
+USER = "user"
+ASSISTANT = "assistant"
+"""Kinds of authors; a site's own program is a `service`."""
 FAIL_RULE = "undecided"
 """The rule named in the reasons when a policy's fail mode decided, because no scores came."""
 FILTER_RULE = "model_filter"
@@ -42,6 +60,7 @@ class Rule:
     label: str
     threshold: float
     action: Action
+    judges: Judges = Judges.EVERYBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +88,13 @@ class Policy:
     rules: tuple[Rule, ...]
     fail_mode: Action = Action.HOLD
 
-    @property
-    def plugins(self) -> frozenset[str]:
-        """Whose scores its rules look at."""
-        return frozenset(rule.plugin for rule in self.rules)
+    def rules_for(self, kind: str) -> tuple[Rule, ...]:
+        """The rules that judge authors of this kind."""
+        return tuple(rule for rule in self.rules if rule.judges.includes(kind))
+
+    def plugins_for(self, kind: str) -> frozenset[str]:
+        """Whose scores those rules look at."""
+        return frozenset(rule.plugin for rule in self.rules_for(kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +112,27 @@ class Decision:
             dict.fromkeys(each.rule for each in self.reasons if each.action is self.action)
         )
 
+    @property
+    def by_fail_mode(self) -> bool:
+        """Whether the fail mode asked for the action taken, because scores were missing."""
+        return any(
+            each.rule == FAIL_RULE and each.threshold is None and each.action is self.action
+            for each in self.reasons
+        )
 
-def decide(scores: Scores, policy: Policy) -> Decision:
-    """The strictest action among the rules that fire.
+
+def decide(scores: Scores, policy: Policy, kind: str = USER) -> Decision:
+    """The strictest action among the rules that fire and judge authors of this kind.
 
     A rule whose plugin gave no scores, or has no such label, cannot be judged: the policy's fail
     mode then counts as one more action, so that a missing judgement never lets a message through
     in silence.
     """
-    fired = [rule for rule in policy.rules if _fires(scores, rule)]
+    rules = policy.rules_for(kind)
+    fired = [rule for rule in rules if _fires(scores, rule)]
     reasons = [_reason(scores, rule) for rule in fired]
     actions = [rule.action for rule in fired]
-    if missing := _missing(scores, policy):
+    if missing := _missing(scores, rules):
         actions.append(policy.fail_mode)
         reasons.extend(
             Reason(rule=FAIL_RULE, label=each, action=policy.fail_mode) for each in missing
@@ -133,12 +164,12 @@ def _fires(scores: Scores, rule: Rule) -> bool:
     return score is not None and score >= rule.threshold
 
 
-def _missing(scores: Scores, policy: Policy) -> list[str]:
+def _missing(scores: Scores, rules: Iterable[Rule]) -> list[str]:
     """Plugins without scores, and labels, with their plugin's name, of plugins that have others."""
     return sorted(
         {
             f"{rule.plugin}.{rule.label}" if rule.plugin in scores.by_plugin else rule.plugin
-            for rule in policy.rules
+            for rule in rules
             if _score(scores, rule) is None
         }
     )

@@ -80,6 +80,7 @@ def _make_policy() -> None:
             label=rule.label,
             threshold=rule.threshold,
             action=rule.action,
+            judges=rule.judges,
         )
 
 

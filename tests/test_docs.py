@@ -68,10 +68,17 @@ def test_every_plugin_is_in_the_plugins_page(plugin: str) -> None:
 
 
 def test_the_default_policy_is_in_the_policies_page_rule_by_rule() -> None:
-    rows = re.findall(r"^\| `([\w-]+)` \| `(\w+)\.(\w+)` \| ([\d.]+) \| `(\w+)` \|$",
+    rows = re.findall(r"^\| `([\w-]+)` \| `(\w+)\.(\w+)` \| ([\d.]+) \| `(\w+)` \| `(\w+)` \|$",
                       _text("policies.md"), re.MULTILINE)  # fmt: skip
     expected = [
-        (rule.name, rule.plugin, rule.label, f"{rule.threshold:g}", rule.action.value)
+        (
+            rule.name,
+            rule.plugin,
+            rule.label,
+            f"{rule.threshold:g}",
+            rule.action.value,
+            rule.judges.value,
+        )
         for rule in DEFAULT_POLICY.rules
     ]
 

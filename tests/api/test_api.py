@@ -252,9 +252,24 @@ def test_every_change_of_a_policy_gives_it_a_new_version(
     assert second.data["is_default"] is True
     assert call("get", "/api/v1/policies/p").data["is_default"] is False
     assert call("delete", "/api/v1/policies/p").status_code == 204
-    for wrong in ({"threshold": 1.5}, {"threshold": "NaN"}, {"action": "explode"}, {"name": ""}):
+    for wrong in (
+        {"threshold": 1.5},
+        {"threshold": "NaN"},
+        {"action": "explode"},
+        {"name": ""},
+        {"judges": "robots"},
+    ):
         body = {"name": "s", "rules": [RULE | wrong]}
         assert call("post", "/api/v1/policies", body).status_code == 422
+
+
+def test_a_rule_may_judge_people_or_assistants_only(all_scopes: ApiKey, call: Call) -> None:
+    rules = [RULE, RULE | {"name": "spam", "label": "spam", "judges": "people"}]
+
+    made = call("post", "/api/v1/policies", {"name": "p", "rules": rules}).data
+    assert [rule["judges"] for rule in made["rules"]] == ["people", "everybody"]
+    again = call("patch", "/api/v1/policies/p", {"rules": made["rules"]}).data
+    assert again["rules"] == made["rules"]
 
 
 def test_changes_of_a_policy_at_the_same_time_each_get_a_version_of_their_own(

@@ -696,7 +696,7 @@ async def test_only_what_is_kept_is_scored_by_plugins_that_no_rule_asks(
     hold.set()
     thread.join(10)
 
-    rules = worker.book.policy.plugins
+    rules = worker.book.policy.plugins_for("assistant")
     assert rules == {"moderation"}
     assert worker.ears.judged == ["Who are you?", "One.", "One. Two"]
     assert worker.ears.plugins == [rules, rules, None]

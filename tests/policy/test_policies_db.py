@@ -1,6 +1,9 @@
 """Policies as the admin saved them."""
 
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.test import Client
 
@@ -8,7 +11,9 @@ from policy import policies_db
 from policy.defaults import DEFAULT_POLICY
 from policy.models import PolicyRecord, RuleRecord
 from policy.policies_db import load
-from policy.policy import Action, Rule
+from policy.policy import Action, Judges, Rule
+from rtai_project import first_run
+from rtai_project.first_run import Wanted
 from streams.models import Site, Stream
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -66,6 +71,45 @@ def test_a_stream_may_name_its_own_policy() -> None:
 
     assert policies.for_stream("news", "sports").name == "loose"
     assert policies.for_stream("news", "other").name == "strict"
+
+
+def test_a_rule_judges_everybody_unless_it_says_otherwise() -> None:
+    a_policy("strict", is_default=True)
+    assert [rule.judges for rule in load().default.rules] == [Judges.EVERYBODY]
+
+    for judges in Judges:
+        RuleRecord.objects.update(judges=judges)
+        assert [rule.judges for rule in load().default.rules] == [judges]
+
+
+def test_a_rule_that_judges_somebody_unknown_is_not_valid() -> None:
+    a_policy("strict")
+    rule = RuleRecord.objects.get()
+    rule.judges = "robots"
+
+    with pytest.raises(ValidationError, match="'robots' is not a valid choice"):
+        rule.full_clean()
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_default_policy_that_nobody_changed_no_longer_judges_assistants_for_spam(
+    changed: bool,
+) -> None:
+    migration = import_module("policy.migrations.0004_rules_judge_some")
+    first_run.prepare(Wanted("admin", "", "", demo=True, origins=[]))
+    RuleRecord.objects.update(judges="everybody")
+    if changed:
+        RuleRecord.objects.get(name="toxic").save()
+    before = load().default
+
+    migration.spare_assistants(apps, None)
+    migration.spare_assistants(apps, None)
+
+    after = load().default
+    assert after.version == before.version + (not changed)
+    spared = {rule.name for rule in after.rules if rule.judges is Judges.PEOPLE}
+    assert spared == (set() if changed else {"spam"})
+    assert len(after.rules) == len(DEFAULT_POLICY.rules)
 
 
 def test_a_disabled_rule_does_not_judge() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from inference.types import Scores
 from inference.words import Span
-from policy.policy import FAIL_RULE, Action, Policy, Rule, decide, fail
+from policy.policy import FAIL_RULE, Action, Judges, Policy, Rule, decide, fail
 from tests.builders import some_scores
 
 POLICY = Policy(
@@ -83,6 +83,46 @@ def test_a_label_that_its_plugin_does_not_have_counts_as_the_fail_mode() -> None
         ("threats", "threat"),
         (FAIL_RULE, "moderation.thret"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("judges", "kinds"),
+    [
+        (Judges.EVERYBODY, ["user", "service", "assistant"]),
+        (Judges.PEOPLE, ["user", "service"]),
+        (Judges.ASSISTANTS, ["assistant"]),
+    ],
+)
+def test_a_rule_judges_whom_it_is_for(judges: Judges, kinds: list[str]) -> None:
+    rule = Rule("threats", "moderation", "threat", 0.5, Action.BLOCK, judges)
+    policy = Policy("p", 1, (rule,))
+
+    for kind in ("user", "service", "assistant"):
+        judged = kind in kinds
+        found = decide(some_scores(threat=0.9), policy, kind)
+        assert found.action is (Action.BLOCK if judged else Action.ALLOW)
+        assert [reason.rule for reason in found.reasons] == ["threats"] * judged
+        assert policy.plugins_for(kind) == ({"moderation"} if judged else set())
+
+
+def test_scores_that_only_rules_for_others_need_are_not_missing() -> None:
+    rule = Rule("threats", "moderation", "threat", 0.5, Action.BLOCK, Judges.ASSISTANTS)
+    policy = Policy("p", 1, (rule,))
+
+    assert decide(Scores({}, {}), policy, "user").action is Action.ALLOW
+    assert decide(Scores({}, {}), policy, "assistant").action is Action.HOLD
+
+
+def test_a_decision_says_whether_the_fail_mode_made_it() -> None:
+    rules = (
+        Rule("odd", "elsewhere", "odd", 0.5, Action.FLAG),
+        Rule(FAIL_RULE, "moderation", "threat", 0.5, Action.BLOCK),
+    )
+    policy = Policy("p", 1, rules)
+
+    assert decide(some_scores(), policy).by_fail_mode
+    assert fail(policy).by_fail_mode
+    assert not decide(some_scores(threat=0.9), policy).by_fail_mode
 
 
 def test_a_late_message_is_decided_by_the_fail_mode() -> None:

@@ -8,8 +8,9 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 
 from generation.models import AssistantRecord
+from policy import policies_db
 from policy.defaults import DEFAULT_POLICY
-from policy.models import PolicyRecord, RuleRecord
+from policy.models import RuleRecord
 from rtai_project import first_run
 from rtai_project.first_run import Wanted
 from streams import api_keys, limits
@@ -30,7 +31,7 @@ def test_the_first_start_makes_all_that_a_chat_needs() -> None:
     assert made.api_key is not None
     key = ApiKey.objects.get(digest=api_keys.digest(made.api_key))
     assert made.api_key.startswith(key.prefix)
-    assert PolicyRecord.objects.get(is_default=True).rules.count() == len(DEFAULT_POLICY.rules)
+    assert set(policies_db.load().default.rules) == set(DEFAULT_POLICY.rules)
     assert RateLimit.objects.count() == len(limits.DEFAULTS)
 
 
