@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from generation import pieces
 from generation.endings import Ending, Lost, Stop
 from generation.generations import FinishReason, Generation, Usage
-from generation.judge import Judge
+from generation.judge import Judge, stops
 from generation.leases import CANCELLED
 from generation.pieces import Gathered, Pieces
 from generation.store import Work
@@ -82,6 +82,8 @@ class Answer:
         self._text = ""
         self._told = 0
         self._judged = 0
+        self._doubtful = False
+        """Whether something of it is held, should it still be doubtful in the end."""
         self._tokens = 0
         self._all_tokens = 0
         self._usage: Usage | None = None
@@ -168,11 +170,13 @@ class Answer:
         due = whole or self._tokens >= JUDGE_TOKENS or not SENTENCE_ENDS.isdisjoint(text)
         if grown and due:
             verdict = self._judge_all(grown) if whole else self._judge_new(grown)
-            if whole or not verdict.action.publishes:
+            stopped = stops(verdict, whole=whole)
+            if whole or stopped:
                 self._verdict = verdict
-            if not verdict.action.publishes:
+            if stopped:
                 return _blocked("answer", *verdict.decision.causes)
             self._judged, self._tokens = len(grown), 0
+            self._doubtful |= not verdict.action.publishes
         self._text = grown
         return self._tell()
 
@@ -230,9 +234,10 @@ class Answer:
 
     def _last_verdict(self, ending: Ending) -> Verdict | None:
         """The verdict on all that was told; None where there is nothing to judge."""
+        fine = self._told <= self._judged and not self._doubtful
         if self._verdict is not None and self._verdict.message.text == self._text:
             return self._verdict
-        if ending.reason is FinishReason.INTERRUPTED and self._told <= self._judged:
+        if ending.reason is FinishReason.INTERRUPTED and fine:
             return None
         return self._judge_all(self._text) if self._text else None
 

@@ -92,6 +92,8 @@ class Ears:
     """By whom, call by call; None is all."""
     error: Exception | None = None
     missing: bool = False
+    doubtful: Callable[[str], bool] = lambda text: False
+    """What is scored as an insult."""
 
     def score(self, texts: Sequence[str], plugins: Collection[str] | None = None) -> list[Scores]:
         self.judged += texts
@@ -100,7 +102,10 @@ class Ears:
             raise self.error
         if self.missing:
             return [Scores({}, {}, {"moderation": "not loaded"}) for _ in texts]
-        return [some_scores(threat=0.9 if BAD in text else 0.1) for text in texts]
+        return [
+            some_scores(threat=0.9 if BAD in text else 0.1, insult=float(self.doubtful(text)))
+            for text in texts
+        ]
 
 
 class Book:

@@ -21,7 +21,7 @@ from inference.generator import Ended, Finish, Role, Sampling, Turn
 from inference.types import Scores
 from policy import keys as policy_keys
 from policy.keys import stream_group
-from policy.policy import FILTER_RULE, Action, Policy, Rule
+from policy.policy import FILTER_RULE, Action, Judges, Policy, Rule
 from streams import keys as stream_keys
 from tests.generation.answers import a_generation, a_visitor
 from tests.generation.conftest import Ear
@@ -29,6 +29,9 @@ from tests.generation.scripted import BAD, Book, Endless, Step, Worker
 from tests.product import until
 
 LONG = Sampling(max_tokens=10_000)
+DOUBTFUL = "kill"
+CAREFUL = Policy("careful", 1, (Rule("maybe", "moderation", "insult", 0.5, Action.HOLD),))
+"""Holds what the scorer of these tests finds doubtful."""
 
 
 async def ask(generations: RedisGenerations, **changes: object) -> Generation:
@@ -254,6 +257,85 @@ async def test_where_nobody_can_judge_the_fail_mode_decides(
     found = await read(generations, generation)
     assert found.finish is (FinishReason.STOP if fail_mode.publishes else FinishReason.BLOCKED)
     assert bool(worker.generator.prompts) is fail_mode.publishes
+
+
+async def test_an_answer_that_is_doubtful_while_it_grows_goes_on(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, f"You {DOUBTFUL}.", hold, " time.")
+    worker.book = Book(CAREFUL)
+    worker.ears.doubtful = lambda text: text.endswith(f"{DOUBTFUL}.")
+    generation = await ask(generations, stream="lobby")
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, f"You {DOUBTFUL}.")
+    hold.set()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.text) == (FinishReason.STOP, f"You {DOUBTFUL}. time.")
+    assert [each.action for each in worker.spoken] == [Action.ALLOW]
+
+
+@pytest.mark.parametrize("ends", ["stop", "cancel", "fail"])
+async def test_an_answer_that_is_doubtful_in_the_end_is_held_and_taken_back(
+    valkey: redis.Redis, generations: RedisGenerations, ends: str
+) -> None:
+    hold = threading.Event()
+    last = [ModelUnavailable("It broke off.")] if ends == "fail" else []
+    worker = Worker(valkey, f"You {DOUBTFUL}.", hold, *last)
+    worker.book = Book(CAREFUL)
+    worker.ears.doubtful = lambda text: DOUBTFUL in text
+    generation = await ask(generations, stream="lobby")
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, f"You {DOUBTFUL}.")
+    if ends == "cancel":
+        await generations.cancel(generation.id)
+    else:
+        hold.set()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.text) == (FinishReason.BLOCKED, "")
+    assert found.detail == "The answer was stopped by: maybe."
+    assert [each.action for each in worker.spoken] == [Action.HOLD]
+    assert [each["type"] for each in history(valkey)] == ["removed"]
+
+
+async def test_an_answer_that_nobody_can_judge_any_more_ends_while_it_grows(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "One.", hold, " Two.", threading.Event())
+    worker.book = Book(CAREFUL)
+    generation = await ask(generations)
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "One.")
+    worker.ears.missing = True
+    hold.set()
+    thread.join(10)
+
+    found = await read(generations, generation)
+    assert (found.finish, found.detail) == (
+        FinishReason.BLOCKED,
+        "The answer was stopped by: undecided.",
+    )
+    assert worker.generator.stopped.wait(5)
+
+
+async def test_a_rule_for_people_judges_the_question_and_one_for_assistants_the_answer(
+    valkey: redis.Redis, generations: RedisGenerations
+) -> None:
+    asked = (Turn(Role.USER, f"{BAD}?"),)
+    for judges, found in ((Judges.PEOPLE, "question"), (Judges.ASSISTANTS, "answer")):
+        worker = Worker(valkey, f"{BAD}!")
+        rule = Rule("threats", "moderation", "threat", 0.5, Action.BLOCK, judges)
+        worker.book = Book(Policy("p", 1, (rule,)))
+        generation = await ask(generations, turns=asked)
+        worker.runner.run(generation.id)
+
+        detail = (await read(generations, generation)).detail
+        assert detail == f"The {found} was stopped by: threats."
 
 
 @pytest.mark.parametrize(("size", "most", "counted"), [(1, 72, 72), (4, 29, 72), (40, 3, 75)])
