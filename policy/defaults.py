@@ -24,8 +24,9 @@ DEFAULT_POLICY = Policy(
         Rule("self-harm", "moderation", "self_harm", 0.93, Action.HOLD),
         Rule("self-harm-advice", "moderation", "self_harm_instructions", 0.7, Action.BLOCK),
         Rule("violence", "moderation", "violence", 0.85, Action.HOLD),
-        Rule("illicit", "moderation", "illicit", 0.8, Action.HOLD),
-        # An assistant that counts or repeats itself reads like spam.
+        # An assistant that counts, lists or repeats itself reads like these.
+        Rule("illicit", "moderation", "illicit", 0.8, Action.HOLD, Judges.PEOPLE),
+        Rule("illicit-answers", "moderation", "illicit", 0.85, Action.HOLD, Judges.ASSISTANTS),
         Rule("spam", "moderation", "spam", 0.8, Action.HOLD, Judges.PEOPLE),
         Rule("harm", "moderation", "harm", 0.92, Action.HOLD),
         Rule("possible-harm", "moderation", "harm", 0.72, Action.FLAG),

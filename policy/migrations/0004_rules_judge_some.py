@@ -1,4 +1,4 @@
-"""Whose texts a rule judges; in a default policy that nobody has changed, spam is people's."""
+"""Whose texts a rule judges; a default policy that nobody has changed spares assistants."""
 
 from django.db import migrations, models
 from django.db.models import F
@@ -10,8 +10,21 @@ def spare_assistants(apps, schema_editor):
     for policy in policies.filter(name='default', is_default=True):
         if policy.version != 1 + policy.rules.count():
             continue
-        spam = policy.rules.filter(name='spam', plugin='moderation', label='spam')
-        if spam.update(judges='people'):
+        rules = policy.rules.filter(plugin='moderation', threshold=0.8, judges='everybody')
+        spam = rules.filter(name='spam', label='spam').update(judges='people')
+        illicit = rules.filter(name='illicit', label='illicit').update(judges='people')
+        if illicit:
+            answers = policy.rules.model(
+                policy=policy,
+                name='illicit-answers',
+                plugin='moderation',
+                label='illicit',
+                threshold=0.85,
+                action='hold',
+                judges='assistants',
+            )
+            policy.rules.bulk_create([answers])
+        if spam or illicit:
             policies.filter(pk=policy.pk).update(version=F('version') + 1)
 
 

@@ -99,7 +99,7 @@ def shipped(valkey: redis.Redis, *script: Step) -> Worker:
     return worker
 
 
-@pytest.mark.parametrize("form", ["word{} ", "{} ", "Line {}\n"])
+@pytest.mark.parametrize("form", ["word{} ", "{} ", "Line {}\n", "token "])
 async def test_an_answer_that_counts_is_told_whole(
     valkey: redis.Redis, generations: RedisGenerations, form: str
 ) -> None:
