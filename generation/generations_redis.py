@@ -152,7 +152,7 @@ def _admitted(found: Sequence[Any]) -> Admitted:
         if rest[0] in FULL:
             raise Overloaded(FULL[rest[0]], retry_after_ms=rest[1])
         raise limited(rest[0], rest[1])
-    return Admitted(rest[0], outcome == "fresh")
+    return Admitted(rest[0], outcome == "fresh", heard=bool(rest[1]))
 
 
 def _buckets(requester: Requester, stream: str | None) -> Mapping[str, Sequence[Bucket]]:

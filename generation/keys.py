@@ -14,6 +14,13 @@ WORKED = "rtai:generations:worked"
 """There while workers take generations or write them, or one begins: what waits then waits for its
 turn."""
 
+TAKERS = "rtai:generations:takers"
+"""Sorted set of the takers of living workers, scored by when they count as gone, in ms."""
+IDLE = "rtai:generations:idle"
+"""Sorted set of takers that wait for the bell, scored by when they look again anyhow, in ms."""
+BELL = "rtai:generations:bell"
+"""List of rings; a taker that waits takes one, and then looks."""
+
 
 def generation(id: str) -> str:
     """Hash of one generation, whose fields are strings.

@@ -1,4 +1,5 @@
-"""The Lua with which generations are admitted, written, read and ended, each step atomic.
+"""The Lua with which gateways admit, read and cancel generations and end what nobody writes, each
+step atomic; `generation.work_scripts_redis` has what workers do.
 
 The scripts announce on the channel layer's own groups in the layer's own encoding; see
 `inference.connection_redis` for the layer's prefix. Redis' clock counts, so that machines need not
@@ -9,8 +10,6 @@ from generation import keys
 from policy.keys import LIMITS
 from policy.limits_redis import METER, TAKE
 
-LEASE_MS = 8_000
-"""A generation whose worker says nothing for so long is interrupted."""
 KEEP_MS = 600_000
 """How long a generation that ended can be read."""
 DISPATCH_MS = 3_000
@@ -20,9 +19,6 @@ UNTAKEN_MS = 11_000
 REF_TTL_S = 300
 SWEEP_MOST = 256
 """So many of a kind in one sweep."""
-REMEMBERED_TURNS = 100
-REMEMBERED_BYTES = 65_536
-REMEMBER_S = 24 * 3600
 DIED = "Its worker died."
 LATE = "No worker took it in time."
 UNTAKEN = "No worker takes anything."
@@ -30,6 +26,7 @@ UNTAKEN = "No worker takes anything."
 HEAD = f"""{TAKE}{METER}
 local LIMITS, LEASES, WAITING = '{LIMITS}', '{keys.LEASES}', '{keys.WAITING}'
 local ATTENDED, WORKED = '{keys.ATTENDED}', '{keys.WORKED}'
+local TAKERS, IDLE, BELL = '{keys.TAKERS}', '{keys.IDLE}', '{keys.BELL}'
 local now_ms = string.format('%d', now)
 
 local function key(id) return '{keys.generation("")}' .. id end
@@ -95,12 +92,19 @@ local function reached(names, sets, count)
   end
 end
 
+-- Whether some worker looks at what waits by itself; one that has nothing to do is told now.
+local function heard()
+  redis.call('ZREMRANGEBYSCORE', IDLE, '-inf', now_ms)
+  if redis.call('ZCARD', IDLE) > redis.call('LLEN', BELL) then redis.call('RPUSH', BELL, '1') end
+  return redis.call('ZCOUNT', TAKERS, now_ms, '+inf') > 0 and 1 or 0
+end
+
 -- A reply lost on its way makes the client library send the same script again.
-if redis.call('EXISTS', key(a.id)) == 1 then return {{'fresh', a.id}} end
+if redis.call('EXISTS', key(a.id)) == 1 then return {{'fresh', a.id, heard()}} end
 local before = a.ref_key ~= '' and redis.call('GET', a.ref_key)
 if before then
   local status, reason = fields(before, 'status', 'finish')
-  if status and reason ~= 'interrupted' then return {{'stored', before}} end
+  if status and reason ~= 'interrupted' then return {{'stored', before, 1}} end
 end
 
 local name, wait = reached(a.queue_names, a.queues, waiting)
@@ -119,7 +123,7 @@ redis.call('ZADD', WAITING, a.deadline_ms, a.id)
 if a.attended then redis.call('ZADD', ATTENDED, 0, a.id) end
 for _, set in ipairs(a.active) do redis.call('SADD', set, a.id) end
 if a.ref_key ~= '' then redis.call('SET', a.ref_key, a.id, 'EX', {REF_TTL_S}) end
-return {{'fresh', a.id}}
+return {{'fresh', a.id, heard()}}
 """
 
 SNAPSHOT = f"""{HEAD}
@@ -180,109 +184,15 @@ for _, id in ipairs(due(WAITING)) do
   else interrupt(id, 'deadline_exceeded', '{LATE}') end
 end
 local works = redis.call('EXISTS', WORKED) == 1
+local looks = redis.call('ZCOUNT', TAKERS, now_ms, '+inf') > 0
 for _, id in ipairs(redis.call('ZRANGE', WAITING, 0, {SWEEP_MOST - 1})) do
   local since, due = fields(id, 'since_ms', 'due_ms')
   if not works and now - (tonumber(since or '') or now) >= {UNTAKEN_MS} then
     interrupt(id, 'model_unavailable', '{UNTAKEN}')
-  elseif (tonumber(due or '') or 0) <= now then
+  elseif not looks and (tonumber(due or '') or 0) <= now then
     redis.call('HSET', key(id), 'due_ms', string.format('%d', now + {DISPATCH_MS}))
     again[#again + 1] = id
   end
 end
 return {{interrupted, cancelled, again}}
-"""
-
-HOLD = f"""{HEAD}
-local function lease(id)
-  redis.call('ZADD', LEASES, string.format('%d', now + {LEASE_MS}), id)
-  redis.call('SET', WORKED, '1', 'PX', {UNTAKEN_MS})
-end
-
--- Whether this claim holds the generation. One that nobody holds is taken: it waits, or Redis lost
--- its last second and this claim with it. A script that was sent twice finds its own claim.
-local function claimed(id, claim)
-  local status, worker = fields(id, 'status', 'worker')
-  if claim == '' or not status or status == 'done' then return false end
-  if worker then return worker == claim end
-  redis.call('HSET', key(id), 'worker', claim)
-  redis.call('ZREM', WAITING, id)
-  lease(id)
-  return true
-end
-
-local function goes_on(id, claim)
-  return claimed(id, claim) and not fields(id, 'cancelled')
-end
-
-local function begin(id)
-  local status, site, stream, user, ref, model =
-    fields(id, 'status', 'site', 'stream', 'user', 'ref', 'model')
-  if status ~= 'waiting' then return end
-  redis.call('HSET', key(id), 'status', 'running')
-  if stream ~= '' then redis.call('SADD', running_key(site, stream), id) end
-  announce(id, 'generation.start', {{owner = user, ref = ref, model = model}})
-end
-"""
-
-CLAIM = f"""{HOLD}
-local wanted, claim = ARGV[1], ARGV[2]
-for _, id in ipairs(wanted ~= '' and {{wanted}} or redis.call('ZRANGE', WAITING, 0, 15)) do
-  if claimed(id, claim) then return {{id, fields(id, 'body')}} end
-  redis.call('ZREM', WAITING, id)
-end
-return false
-"""
-
-START = f"""{HOLD}
-if not goes_on(ARGV[1], ARGV[2]) then return 0 end
-begin(ARGV[1])
-return 1
-"""
-
-APPEND = f"""{HOLD}
-local id, claim, start, count, text = unpack(ARGV)
-if not goes_on(id, claim) then return -1 end
-begin(id)
-local length = tonumber(fields(id, 'length'))
-if tonumber(start) ~= length or count == '0' then return length end
-redis.call('APPEND', text_key(id), text)
-redis.call('HINCRBY', key(id), 'length', count)
-announce(id, 'generation.token', {{from = length, text = text}})
-return length + count
-"""
-
-RENEW = f"""{HOLD}
-local stop = {{}}
-for i = 2, #ARGV, 2 do
-  local id, claim = ARGV[i], ARGV[i + 1]
-  local ours = claimed(id, claim)
-  if ours and ARGV[1] == '1' then lease(id) end
-  if not ours then
-    stop[#stop + 1] = {{id, 0}}
-  elseif fields(id, 'cancelled') then
-    stop[#stop + 1] = {{id, 1}}
-  end
-end
-return stop
-"""
-
-FINISH = f"""{HOLD}
-local a = cmsgpack.unpack(ARGV[1])
-if not claimed(a.id, a.claim) then return 0 end
-if a.conversation ~= '' and tonumber(fields(a.id, 'length')) > 0 then
-  local answer = redis.call('GET', text_key(a.id)) or ''
-  redis.call('RPUSH', a.conversation, a.turn,
-    cjson.encode({{role = 'assistant', content = answer}}))
-  local turns, size, kept = redis.call('LRANGE', a.conversation, -{REMEMBERED_TURNS}, -1), 0, 0
-  for i = #turns, 1, -1 do
-    size = size + #turns[i]
-    if size > {REMEMBERED_BYTES} then break end
-    kept = kept + 1
-  end
-  redis.call('LTRIM', a.conversation, -math.max(1, kept), -1)
-  redis.call('EXPIRE', a.conversation, {REMEMBER_S})
-end
-finish(a.id, a.reason, a.prompt_tokens, a.completion_tokens, a.code, a.detail,
-  a.retry_after_ms)
-return 1
 """

@@ -23,10 +23,14 @@ from generation.generations import FinishReason, Generation, Snapshot, Usage
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The id under which a generation runs; `fresh` is False for a `ref` that came before."""
+    """The id under which a generation runs; `fresh` is False for a `ref` that came before.
+
+    `heard` says that a worker looks at it by itself, so that none has to be called.
+    """
 
     id: str
     fresh: bool
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ class Generations(Protocol):
     """What a gateway does; every method raises Overloaded while Redis is away."""
 
     async def admit(self, generation: Generation, requester: Requester) -> Admitted:
-        """Stores a generation and counts it; the caller then dispatches it if it is fresh.
+        """Stores a generation and counts it; the caller then dispatches it if it is fresh and was
+        not heard.
 
         Raises RateLimited, or Overloaded where too many wait already.
         """
@@ -73,8 +78,8 @@ class Generations(Protocol):
         """Interrupts what lost its worker or waited too long, each once, whoever sweeps: past its
         deadline, or for nobody, where no worker takes anything.
 
-        Returns those that wait although they were dispatched a while ago: the caller dispatches
-        them again. Every gateway calls this each second.
+        Returns those that wait although they were dispatched a while ago, while no worker looks
+        by itself: the caller dispatches them again. Every gateway calls this each second.
         """
         ...
 
@@ -89,8 +94,20 @@ class Work(Protocol):
         """Takes a waiting generation under a lease; None if it is taken, done or gone."""
         ...
 
-    def claim_next(self) -> Generation | None:
-        """Takes the generation that has waited longest; None if none waits."""
+    def take(self, taker: str, most: int) -> Sequence[Generation]:
+        """Takes up to `most` that wait, by deadline, and says that this taker looks.
+
+        One that found nothing, though it might have taken some, is rung for when some come. One
+        that takes none for now (`most` is 0) comes back within two seconds.
+        """
+        ...
+
+    def wait(self) -> None:
+        """Returns when the bell rings for a taker, or after a second."""
+        ...
+
+    def leave(self, taker: str) -> None:
+        """Says that this taker looks no more."""
         ...
 
     def start(self, generation: Generation) -> bool:

@@ -19,17 +19,15 @@ logger = logging.getLogger(__name__)
 def run(id: str) -> None:
     """Writes a generation, if it still waits.
 
-    Only a nudge: the lease in Redis says who writes it, and whoever loses its task finds it.
+    Only a nudge, where no worker was known to look at what waits: the lease in Redis says who
+    writes it.
     """
-    try:
-        workers_celery.runner().run(id)
-    finally:
-        connections.close_all()  # Each of the pool's many threads has its own.
+    workers_celery.taker().run(id)
 
 
 @shared_task(name="generation.answer", acks_late=False)
 def answer(message: Mapping[str, Any]) -> None:
-    """Answers a message that called the assistant of its stream, once.
+    """Admits the answer to a message that called the assistant of its stream, once.
 
     Nobody waits for this answer: what forbids it (limits, a model that is away) is only logged.
     """
@@ -37,9 +35,9 @@ def answer(message: Mapping[str, Any]) -> None:
     try:
         generation, who = answer_to(found, workers_celery.composer())
         admitted = workers_celery.generations().admit_sync(generation, who)
-        if admitted.fresh:
-            workers_celery.runner().run(admitted.id)
+        if admitted.fresh and not admitted.heard:
+            workers_celery.taker().run(admitted.id)
     except RtaiError as error:
         logger.info("The message %s is not answered: %s", found.id, error.detail)
     finally:
-        connections.close_all()
+        connections.close_all()  # Each of the pool's threads has its own.

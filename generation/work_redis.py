@@ -2,13 +2,13 @@
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgpack
 import redis
 
-from generation import keys, scripts_redis
+from generation import keys, scripts_redis, work_scripts_redis
 from generation.generations import FinishReason, Generation, Usage
 from inference.errors import Overloaded
 
@@ -29,20 +29,34 @@ class RedisWork:
     """
 
     def __init__(self, client: "redis.Redis") -> None:
+        self._client = client
         self._claims: dict[str, str] = {}
-        self._claim = client.register_script(scripts_redis.CLAIM)
-        self._start = client.register_script(scripts_redis.START)
-        self._append = client.register_script(scripts_redis.APPEND)
-        self._renew = client.register_script(scripts_redis.RENEW)
-        self._finish = client.register_script(scripts_redis.FINISH)
+        self._claim = client.register_script(work_scripts_redis.CLAIM)
+        self._take = client.register_script(work_scripts_redis.TAKE)
+        self._start = client.register_script(work_scripts_redis.START)
+        self._append = client.register_script(work_scripts_redis.APPEND)
+        self._renew = client.register_script(work_scripts_redis.RENEW)
+        self._finish = client.register_script(work_scripts_redis.FINISH)
 
     def claim(self, id: str) -> Generation | None:
         """See `generation.store.Work`."""
-        return self._take(id)
+        claim = secrets.token_hex(8)
+        body = _run(self._claim, id, claim)
+        return self._claimed(body, claim) if body else None
 
-    def claim_next(self) -> Generation | None:
+    def take(self, taker: str, most: int) -> Sequence[Generation]:
         """See `generation.store.Work`."""
-        return self._take("")
+        claim = secrets.token_hex(8)
+        return [self._claimed(body, claim) for body in _run(self._take, taker, claim, most)]
+
+    def wait(self) -> None:
+        """See `generation.store.Work`."""
+        _reached(lambda: self._client.blpop([keys.BELL], timeout=work_scripts_redis.IDLE_MS / 1000))
+
+    def leave(self, taker: str) -> None:
+        """See `generation.store.Work`."""
+        _reached(lambda: self._client.zrem(keys.IDLE, taker))
+        _reached(lambda: self._client.zrem(keys.TAKERS, taker))
 
     def start(self, generation: Generation) -> bool:
         """See `generation.store.Work`."""
@@ -91,12 +105,10 @@ class RedisWork:
         self._claims.pop(generation.id, None)
         return found
 
-    def _take(self, id: str) -> Generation | None:
-        claim = secrets.token_hex(8)
-        if not (found := _run(self._claim, id, claim)):
-            return None
-        self._claims[found[0]] = claim
-        return Generation.from_json(json.loads(found[1]))
+    def _claimed(self, body: str, claim: str) -> Generation:
+        found = Generation.from_json(json.loads(body))
+        self._claims[found.id] = claim
+        return found
 
     def _look(self, ids: Sequence[str], *, renew: bool) -> Mapping[str, bool]:
         if not ids:
@@ -110,8 +122,12 @@ class RedisWork:
 
 
 def _run(script: Any, *arguments: bytes | str | int) -> Any:
+    return _reached(lambda: script([], arguments))
+
+
+def _reached(call: Callable[[], Any]) -> Any:
     try:
-        return script([], arguments)
+        return call()
     except (redis.RedisError, OSError) as error:
         raise Overloaded("Generations are away for a moment.") from error
 

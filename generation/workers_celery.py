@@ -10,12 +10,14 @@ from typing import Any
 import redis
 from celery import signals
 from django.conf import settings
+from django.db import connections
 from django.utils.module_loading import import_string
 
 from generation.answer import Ports
 from generation.asking import Composer
 from generation.assistants import Backend, ModelSettings
 from generation.assistants_db import assistants
+from generation.generations import Generation
 from generation.generations_redis import RedisGenerations
 from generation.joined_scoring import JoinedScorer
 from generation.judge import Judge
@@ -23,6 +25,7 @@ from generation.leases import Leases
 from generation.memory_redis import RedisMemory, SaidIn
 from generation.metrics_prometheus import Metrics
 from generation.running import Runner
+from generation.taking import Taker
 from generation.upstream_httpx import Upstream
 from generation.work_redis import RedisWork
 from inference import connection_redis, generators_celery, workers_celery
@@ -57,6 +60,12 @@ def runner() -> Runner:
 
 
 @functools.cache
+def taker() -> Taker:
+    """What takes generations in this process, as many at once as its worker has threads."""
+    return Taker(workers_celery.worker_id(), _work(), _write, lambda: leases().draining)
+
+
+@functools.cache
 def composer() -> Composer:
     """What assistants are asked with."""
     said_in: SaidIn = import_string(settings.RTAI_SAID_IN)()
@@ -86,7 +95,7 @@ def heartbeat() -> Heartbeat:
 
 def reset() -> None:
     """Forgets everything this process holds; for tests."""
-    for cached in (runner, composer, generations, leases, heartbeat, _work, _upstream):
+    for cached in (runner, taker, composer, generations, leases, heartbeat, _work, _upstream):
         cached.cache_clear()
 
 
@@ -119,6 +128,13 @@ def note(verdict: Verdict) -> None:
 @functools.cache
 def _work() -> RedisWork:
     return RedisWork(connection_redis.client(settings.RTAI_REDIS_URL))
+
+
+def _write(generation: Generation) -> None:
+    try:
+        runner().write(generation)
+    finally:
+        connections.close_all()  # Each of the many threads has its own.
 
 
 @functools.lru_cache(maxsize=MAX_UPSTREAMS)
@@ -159,15 +175,25 @@ def _begin(sender: Any = None, **_: Any) -> None:
         heartbeat().start()
 
 
+def _ready(sender: Any = None, **_: Any) -> None:
+    if workers_celery.serves(sender, QUEUE):
+        taker().open(sender.controller.concurrency)
+        taker().start()
+
+
 def _drain(**_: Any) -> None:
     leases().drain()
 
 
 def _end(sender: Any = None, **_: Any) -> None:
     if workers_celery.serves(sender, QUEUE):
+        if not leases().draining:
+            leases().drain()
+        taker().stop()
         heartbeat().stop()
 
 
 signals.worker_init.connect(_begin)
+signals.worker_ready.connect(_ready)
 signals.worker_shutting_down.connect(_drain)
 signals.worker_shutdown.connect(_end)

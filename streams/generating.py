@@ -98,7 +98,8 @@ class Generating:
             raise
         if admitted.id == generation.id:
             answer.heard = self._clock()
-            await self._makers.dispatch(generation.id)
+            if not admitted.heard:
+                await self._makers.dispatch(generation.id)
             return
         await self.following.drop(session, answer)
         found, snapshot = await self.following.find(admitted.id)

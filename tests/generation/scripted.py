@@ -180,9 +180,14 @@ class Worker:
         )
         self.runner = Runner(ports, self.leases)
 
+    def run(self, id: str) -> None:
+        """Writes a generation, if it still waits."""
+        if (found := self.work.claim(id)) is not None:
+            self.runner.write(found)
+
     def begin(self, id: str) -> threading.Thread:
         """Runs a generation in a thread of its own, as a pool does."""
-        thread = threading.Thread(target=self.runner.run, args=(id,), daemon=True)
+        thread = threading.Thread(target=self.run, args=(id,), daemon=True)
         thread.start()
         return thread
 

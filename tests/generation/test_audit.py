@@ -35,7 +35,7 @@ def finish(valkey: redis.Redis, generation: Generation) -> str:
 def written(valkey: redis.Redis, *script: Step, **changes: object) -> Generation:
     """A generation that was written to its end, and the database after it."""
     worker, generation = Worker(valkey, *script), admitted(**changes)
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
     RecordWriter(valkey, "w").write_once(block_ms=1)
     return generation
 
@@ -111,7 +111,7 @@ def test_what_the_fail_mode_holds_says_why(valkey: redis.Redis, missing: bool) -
     worker.book = Book(Policy("careful", 3, (rule,), Action.HOLD))
     worker.ears.missing, worker.ears.error = missing, None if missing else ValueError("broken")
 
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
     RecordWriter(valkey, "w").write_once(block_ms=1)
 
     row = VerdictRecord.objects.get()
@@ -129,7 +129,7 @@ def test_a_worker_taken_for_dead_writes_nothing_down(valkey: redis.Redis) -> Non
         return score(texts)
 
     worker.ears.score = lose_it_meanwhile  # type: ignore[assignment, method-assign]
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert valkey.xlen(keys.OUTBOX) == 0
     assert not valkey.hget(generation_keys.generation(generation.id), "finish")

@@ -8,7 +8,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from generation import keys, scripts_redis
+from generation import keys, scripts_redis, work_scripts_redis
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import COUNTED, RedisGenerations
 from generation.store import Requester
@@ -133,7 +133,7 @@ async def test_a_claim_that_redis_lost_is_taken_again_by_its_worker(
     ear.listen(keys.group(generation.id))
 
     assert work.renew([generation.id]) == {}
-    assert RedisWork(valkey).claim_next() is None
+    assert not RedisWork(valkey).take("w", 1)
     assert work.append(generation, 5, " you") == 0
     assert work.append(generation, 0, "Hello you") == 9
     assert [each["type"] for each in ear.hear()] == ["generation.start", "generation.token"]
@@ -397,15 +397,13 @@ async def test_a_cap_on_what_is_open_holds_beside_a_rate(
     limit(f"{scope}.generations", "3:60000:3")
     for _ in range(2):
         await generations.admit(a_generation(stream="lobby"), EVERYTHING)
-    written = work.claim_next()
-    assert written is not None
+    (written,) = work.take("w", 1)
     with pytest.raises(RateLimited, match=rf"{scope}\.open_generations"):
         await generations.admit(a_generation(stream="lobby"), EVERYTHING)
 
     work.finish(written, FinishReason.STOP, USED)
     await generations.admit(a_generation(stream="lobby"), EVERYTHING)
-    written = work.claim_next()
-    assert written is not None
+    (written,) = work.take("w", 1)
     work.finish(written, FinishReason.STOP, USED)
 
     with pytest.raises(RateLimited, match=rf"{scope}\.generations"):
@@ -422,7 +420,7 @@ async def test_a_redis_that_is_away_is_overload() -> None:
     with pytest.raises(Overloaded):
         await away.named("demo", "user-1", "r1")
     with pytest.raises(Overloaded):
-        RedisWork(nowhere).claim_next()
+        RedisWork(nowhere).take("w", 1)
 
 
 async def test_what_is_unknown_or_expired_is_none(
@@ -492,7 +490,7 @@ async def test_two_workers_never_hold_the_same_generation(
 
     assert work.claim(generation.id) is None
     assert RedisWork(valkey).claim(generation.id) is None
-    assert RedisWork(valkey).claim_next() is None
+    assert not RedisWork(valkey).take("w", 1)
 
 
 async def test_the_one_that_waited_longest_is_next(
@@ -501,7 +499,52 @@ async def test_the_one_that_waited_longest_is_next(
     late = await admitted(generations, deadline_ms=4_000_000_000_001)
     early = await admitted(generations, deadline_ms=4_000_000_000_000)
 
-    assert [work.claim_next(), work.claim_next(), work.claim_next()] == [early, late, None]
+    assert [work.take("w", 1), work.take("w", 9), work.take("w", 9)] == [[early], [late], []]
+
+
+async def test_a_worker_that_found_nothing_is_rung_for_once(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    assert not (await generations.admit(a_generation(), a_visitor())).heard
+    assert not valkey.exists(keys.BELL)
+    assert len(work.take("w", 9)) == 1
+    assert work.take("w", 9) == []
+
+    for _ in range(2):
+        assert (await generations.admit(a_generation(), a_visitor())).heard
+
+    assert valkey.llen(keys.BELL) == 1
+    work.wait()
+    assert not valkey.exists(keys.BELL)
+    assert len(work.take("w", 9)) == 2
+
+
+async def test_a_worker_without_room_is_not_rung_for_and_needs_no_task(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    work.take("w", 9)
+    assert work.take("w", 0) == []
+
+    generation = a_generation()
+    assert (await generations.admit(generation, a_visitor())).heard
+    assert not valkey.exists(keys.BELL)
+    valkey.hset(keys.generation(generation.id), "due_ms", "1")
+    assert await generations.sweep() == []
+
+    work.leave("w")
+    assert not (await generations.admit(a_generation(), a_visitor())).heard
+    assert await generations.sweep() == [generation.id]
+
+
+async def test_a_worker_of_which_nothing_is_heard_is_gone(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    work.take("w", 9)
+    for key in (keys.TAKERS, keys.IDLE):
+        assert valkey.zadd(key, {"w": 1}, ch=True) == 1  # As time does.
+
+    assert not (await generations.admit(a_generation(), a_visitor())).heard
+    assert not valkey.exists(keys.BELL)
 
 
 async def test_a_dead_workers_generation_is_interrupted_once(
@@ -652,7 +695,7 @@ async def test_an_exchange_is_remembered_when_it_ends_well(
         {"role": "user", "content": "Who are you?"},
         {"role": "assistant", "content": 'I am "né/𝒜".'},
     ]
-    assert 0 < valkey.ttl(key) <= scripts_redis.REMEMBER_S
+    assert 0 < valkey.ttl(key) <= work_scripts_redis.REMEMBER_S
 
 
 async def test_a_conversation_is_bounded_in_turns_and_bytes(

@@ -15,7 +15,6 @@ from generation.answer import CONTEXT
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import RedisGenerations
 from generation.leases import LOOK_S, RENEW_S, Leases
-from generation.running import MAX_TAKEN
 from inference.errors import ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Ended, Finish, Role, Sampling, Turn
 from inference.types import Scores
@@ -52,7 +51,7 @@ async def answered(
     """A generation that was written to its end."""
     worker = Worker(valkey, *script)
     generation = await ask(generations, **changes)
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
     return worker, await read(generations, generation)
 
 
@@ -209,7 +208,7 @@ async def test_many_tokens_in_one_piece_are_judged_before_they_are_told(
     generation = await ask(generations)
     ear.listen(keys.group(generation.id))
 
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert [each["type"] for each in ear.hear()] == ["generation.start", "generation.done"]
 
@@ -235,7 +234,7 @@ async def test_what_is_bad_only_as_a_whole_is_blocked_at_the_end(
 ) -> None:
     worker = Worker(valkey, BAD[:3], BAD[3:])
     generation = await ask(generations)
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert (await read(generations, generation)).finish is FinishReason.BLOCKED
 
@@ -252,7 +251,7 @@ async def test_where_nobody_can_judge_the_fail_mode_decides(
     worker.ears.missing = way == "misses"
     generation = await ask(generations)
 
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     found = await read(generations, generation)
     assert found.finish is (FinishReason.STOP if fail_mode.publishes else FinishReason.BLOCKED)
@@ -332,7 +331,7 @@ async def test_a_rule_for_people_judges_the_question_and_one_for_assistants_the_
         rule = Rule("threats", "moderation", "threat", 0.5, Action.BLOCK, judges)
         worker.book = Book(Policy("p", 1, (rule,)))
         generation = await ask(generations, turns=asked)
-        worker.runner.run(generation.id)
+        worker.run(generation.id)
 
         detail = (await read(generations, generation)).detail
         assert detail == f"The {found} was stopped by: threats."
@@ -346,7 +345,7 @@ async def test_an_answer_much_longer_than_was_asked_for_ends_and_stops_its_model
     generator = Endless("word " * size)
     worker = Worker(valkey, generator=generator)
     generation = await ask(generations, stream="lobby", sampling=Sampling(max_tokens=64))
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     found = await read(generations, generation)
     assert found.finish is FinishReason.LENGTH
@@ -541,7 +540,7 @@ async def test_one_cancelled_before_it_was_taken_is_not_begun(
     generation = await ask(generations)
     await generations.cancel(generation.id)
 
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert worker.generator.prompts == []
     assert worker.notes.began_s == []
@@ -556,11 +555,11 @@ async def test_a_task_that_comes_twice_has_one_effect(
     ear.listen(stream_group("demo", "lobby"))
     thread = worker.begin(generation.id)
     tell(valkey, generation, "Me")
-    other.runner.run(generation.id)
-    worker.runner.run(generation.id)
+    other.run(generation.id)
+    worker.run(generation.id)
     hold.set()
     thread.join(10)
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert other.generator.prompts == []
     assert len(worker.generator.prompts) == 1
@@ -656,7 +655,7 @@ async def test_one_cancelled_or_lost_while_its_question_is_judged_never_reaches_
         return score(texts)
 
     worker.ears.score = stop_it_meanwhile  # type: ignore[method-assign]
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert worker.generator.prompts == []
     found = await read(generations, generation)
@@ -671,7 +670,7 @@ async def test_a_model_that_ends_without_a_word_is_a_failure(
     worker.generator.generate = lambda prompt, cancellation: iter(())  # type: ignore[method-assign]
     generation = await ask(generations)
 
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     assert (await read(generations, generation)).code == "model_unavailable"
 
@@ -795,34 +794,6 @@ async def test_an_interrupted_answer_is_judged_again_only_where_some_of_it_was_n
         assert (found.finish, found.text) == (FinishReason.INTERRUPTED, "".join(script))
         assert worker.ears.judged == ["".join(script)]
     assert valkey.xlen(policy_keys.OUTBOX) == 0
-
-
-async def test_a_worker_that_is_done_takes_what_waits(
-    valkey: redis.Redis, generations: RedisGenerations
-) -> None:
-    worker = Worker(valkey, "Me")
-    first, second, third = [await ask(generations) for _ in range(3)]
-
-    worker.runner.run(second.id)
-
-    for each in (first, second, third):
-        assert (await read(generations, each)).finish is FinishReason.STOP
-
-
-async def test_a_task_writes_a_few_answers_and_leaves_the_rest_to_others(
-    valkey: redis.Redis, url: str
-) -> None:
-    generations = RedisGenerations(url)
-    worker = Worker(valkey, "Me")
-    asked = [await ask(generations) for _ in range(MAX_TAKEN + 2)]
-
-    worker.runner.run(asked[0].id)
-
-    left = [each for each in asked if (await read(generations, each)).status is Status.WAITING]
-    assert len(left) == 2
-    for each in left:
-        worker.runner.run(each.id)
-        assert (await read(generations, each)).finish is FinishReason.STOP
 
 
 async def test_thirty_two_answers_grow_at_once(valkey: redis.Redis, url: str) -> None:

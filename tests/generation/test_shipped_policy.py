@@ -107,7 +107,7 @@ async def test_an_answer_that_counts_is_told_whole(
     worker = shipped(valkey, *script)
     generation = a_generation(stream="lobby", sampling=LONG)
     await generations.admit(generation, a_visitor())
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     found = await read(generations, generation)
     assert (found.finish, found.text) == (FinishReason.STOP, "".join(script))

@@ -207,7 +207,7 @@ async def test_a_worker_writes_what_the_server_says(
     worker, generation = Worker(valkey, generator=upstream(llama)), a_generation()
     await generations.admit(generation, a_visitor())
 
-    worker.runner.run(generation.id)
+    worker.run(generation.id)
 
     found = await generations.read(generation.id)
     assert found is not None

@@ -163,6 +163,12 @@ async def test_a_task_delivered_three_times_is_one_answer(place: Place) -> None:
     assert len(place.model.seen().requests) == before + 2
 
 
+async def test_a_worker_needs_no_task(place: Place) -> None:
+    place.model.script(SHORT)
+
+    assert (await place.ended(await place.ask(times=0))).finish is FinishReason.STOP
+
+
 async def test_a_cancelled_answer_leaves_its_upstream(place: Place) -> None:
     gone = place.model.seen().gone
     place.model.script(ENDLESS)

@@ -32,6 +32,8 @@ class FakeGenerations:
         self.waits_again: list[str] = []
         self.refusal: Exception | None = None
         self.reads = 0
+        self.heard = False
+        """Whether a worker looks at what waits by itself."""
         self.away = False
 
     async def admit(self, generation: Generation, requester: Requester) -> Admitted:
@@ -43,7 +45,7 @@ class FakeGenerations:
             return Admitted(self.refs[key], fresh=False)
         self.refs[key] = generation.id
         self.stored[generation.id] = Snapshot(generation, Status.WAITING, "", None, Usage())
-        return Admitted(generation.id, fresh=True)
+        return Admitted(generation.id, fresh=True, heard=self.heard)
 
     async def read(self, id: str) -> Snapshot | None:
         self._check()

@@ -591,6 +591,16 @@ async def test_a_session_that_ends_is_followed_no_more(talk: Talk) -> None:
     assert talk.generations.reads == reads
 
 
+async def test_what_a_worker_looks_at_by_itself_is_not_dispatched(talk: Talk) -> None:
+    talk.generations.heard = True
+    visitor = talk.visitor()
+
+    await visitor.ask(type="generate", ref="r", messages=QUESTION)
+
+    assert len(talk.generations.stored) == 1
+    assert talk.assistance.dispatched == []
+
+
 async def test_what_no_worker_took_is_dispatched_again(talk: Talk) -> None:
     talk.generations.waits_again = ["a", "b"]
     await talk.assistance.generating.sweep()

@@ -93,7 +93,7 @@ async def answered(
     visitor = gateway.visitor(user=user)
     turn = {"role": "user", "content": question}
     await visitor.ask(type="generate", ref=question, messages=[turn], **where)
-    await asyncio.to_thread(writer.runner.run, gateway.assistance.dispatched[-1])
+    await asyncio.to_thread(writer.run, gateway.assistance.dispatched[-1])
     await until(visitor, is_over)
 
 
@@ -230,7 +230,7 @@ async def test_a_model_that_refuses_at_once_is_an_error_with_the_ref(
     await ann.ask(type="subscribe", stream="lobby")
     await ann.ask(type="generate", ref="r", messages=QUESTION, stream="lobby")
     writer = Worker(valkey, TooLarge("The prompt has 9 tokens too many."))
-    await asyncio.to_thread(writer.runner.run, gateways[0].assistance.dispatched[-1])
+    await asyncio.to_thread(writer.run, gateways[0].assistance.dispatched[-1])
 
     (error,) = await until(ann, bool)
     assert (error["type"], error["ref"], error["code"]) == ("error", "r", "too_large")
