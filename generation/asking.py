@@ -40,7 +40,8 @@ class Asked:
 class Composer:
     """Puts the site's prompt and the memory before what was asked, and clamps its limits.
 
-    It asks the database and Redis and may block: an event loop calls it in a thread.
+    It blocks where the book does, and where it `remembers`: an event loop calls it in a thread
+    then.
     """
 
     def __init__(
@@ -84,6 +85,12 @@ class Composer:
             accepted_ms=now_ms,
             deadline_ms=now_ms + assistant.wait_s * 1_000,
         )
+
+    def remembers(self, asked: Asked, who: Requester) -> bool:
+        """Whether composing may ask the memory, and so wait for it."""
+        assistant = self._book().assistant(who.site, asked.stream)
+        has_memory = assistant is not None and assistant.memory_tokens > 0
+        return has_memory and (asked.stream is not None or not who.api_key)
 
     def _turns(
         self, asked: Asked, who: Requester, assistant: Assistant, room: int

@@ -41,10 +41,14 @@ AWAY = "Generations are away for a moment."
 
 
 class RedisGenerations:
-    """Implements `generation.store.Generations`; one for each process, which may be a gateway."""
+    """Implements `generation.store.Generations`; one for each process, which may be a gateway.
 
-    def __init__(self, url: str, prefix: str = "rtai", gateway: str = "") -> None:
+    `home` is a group that it is in anyhow.
+    """
+
+    def __init__(self, url: str, prefix: str = "rtai", gateway: str = "", home: str = "") -> None:
         self._url = url
+        self.home = home
         self._gateway = gateway
         self._prefix = prefix
 
@@ -135,8 +139,12 @@ class RedisGenerations:
             "user": generation.owner.id,
             "ref": generation.ref,
             "model": generation.model,
-            "channel": f"{self._prefix}__group__{group}",
+            "channel": self._channel(group),
+            "home": self._channel(self.home) if self.home and stream is None else "",
         }
+
+    def _channel(self, group: str) -> str:
+        return f"{self._prefix}__group__{group}"
 
     async def _run(self, text: str, names: list[str], arguments: list[Any]) -> Any:
         script: Any = connection_redis.async_client(self._url).register_script(text)

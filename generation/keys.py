@@ -26,7 +26,8 @@ def generation(id: str) -> str:
     """Hash of one generation, whose fields are strings.
 
     What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
-    `model`; `channel`, where it is announced; `gateway`, which hears its program hang up (empty
+    `model`; `channel`, where it is announced, and `home`, where its own gateway hears of a
+    private one without joining anything (may be empty); `gateway`, which hears its program hang up (empty
     where a user's sessions count). `active` and `meters` are JSON arrays: keys of the
     sets that caps count, and names and keys of what its tokens count against.
     How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`

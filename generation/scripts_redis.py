@@ -38,9 +38,11 @@ local function running_key(site, stream)
 end
 
 local function announce(id, kind, event)
-  local site, stream, channel = fields(id, 'site', 'stream', 'channel')
+  local site, stream, channel, home = fields(id, 'site', 'stream', 'channel', 'home')
   event.type, event.id, event.site, event.stream = kind, id, site, stream
-  redis.call('PUBLISH', channel, cmsgpack.pack(event))
+  local packed = cmsgpack.pack(event)
+  redis.call('PUBLISH', channel, packed)
+  if home and home ~= '' then redis.call('PUBLISH', home, packed) end
 end
 
 local function finish(id, reason, prompt, completion, code, detail, retry_after_ms)

@@ -1,8 +1,8 @@
 """Ports: where generations are kept while they are written and read.
 
 Redis holds the truth: the text so far, who owns it, and a lease that its worker renews.
-What happens to a generation is announced on its group of the channel layer, in this order and
-with these fields, `length` and `from` in characters:
+What happens to a generation is announced on its group of the channel layer, and to the gateway
+where a private one was asked, in this order and with these fields, `length` and `from` in characters:
 
 - `generation.start`: `id`, `site`, `stream` ("" if private), `owner`, `ref`, `model`
 - `generation.token`: `id`, `site`, `stream`, `from`, `text`
@@ -46,6 +46,12 @@ class Requester:
 
 class Generations(Protocol):
     """What a gateway does; every method raises Overloaded while Redis is away."""
+
+    @property
+    def home(self) -> str:
+        """The group of this process, in which private generations that are admitted here are
+        announced beside their own; "" where there is none."""
+        ...
 
     async def admit(self, generation: Generation, requester: Requester) -> Admitted:
         """Stores a generation and counts it; the caller then dispatches it if it is fresh and was

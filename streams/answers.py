@@ -88,6 +88,8 @@ class Answer:
         self.is_over = False
         self.is_heard = False
         """Whether its group, or its stream's, is kept for it whoever is subscribed."""
+        self.is_home = False
+        """Whether it is announced to this process in any case."""
         self.heard = heard
         """When something was last heard of it, in seconds."""
         self.cursors: dict[str, Cursor] = {}

@@ -17,6 +17,8 @@ from policy.messages import Author, new_id
 from streams.apps import said_in
 from streams.threads_db import in_thread
 
+LONG = 20_000
+"""Characters that are measured in a thread."""
 EXPIRES_S = 60
 """By then a generation was taken, dispatched again, or given up."""
 
@@ -28,7 +30,7 @@ class Assistance:
 
     def __init__(self, url: str) -> None:
         memory = RedisMemory(connection_redis.client(url), said_in())
-        self._composer = Composer(assistants, memory, tasks.now_ms, new_id)
+        self._composer = Composer(self.book, memory, tasks.now_ms, new_id)
         self._book = Assistants({}, {}, {})
 
     def book(self) -> Assistants:
@@ -41,7 +43,10 @@ class Assistance:
 
     async def compose(self, asked: Asked, who: Requester, author: Author) -> Generation:
         """See `generation.asking.Composer`."""
-        return await in_thread(lambda: self._composer.compose(asked, who, author))
+        long = sum(len(turn.content) for turn in asked.turns) > LONG
+        if long or self._composer.remembers(asked, who):
+            return await in_thread(lambda: self._composer.compose(asked, who, author))
+        return self._composer.compose(asked, who, author)
 
     async def dispatch(self, id: str) -> None:
         """Tells a worker that a generation waits; what is not told now the sweep tells again."""

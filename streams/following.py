@@ -142,7 +142,7 @@ class Following:
 
     async def hear(self, answer: Answer) -> None:
         """Hears what is announced of an answer; raises Overloaded, or NotFound for its stream."""
-        if answer.is_heard:
+        if answer.is_heard or answer.is_home:
             return
         answer.is_heard = True
         try:

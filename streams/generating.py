@@ -107,6 +107,7 @@ class Generating:
 
     async def _admit(self, answer: Answer, generation: Generation, who: Requester) -> Admitted:
         """Heard of before a worker can know of it, so that nothing of it is missed."""
+        answer.is_home = bool(self._makers.generations.home) and not answer.stream
         await self.following.hear(answer)
         async with self._gate:
             return await self._makers.generations.admit(generation, who)

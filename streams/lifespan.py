@@ -96,7 +96,8 @@ class Gateway:
         )
         self._loops: list[asyncio.Task[None]] = []
         self._gate = asyncio.Semaphore(MAX_ASKING)
-        self.generations = RedisGenerations(url, gateway=self.id)
+        home = keys.gateway_group(self.id)
+        self.generations = RedisGenerations(url, gateway=self.id, home=home)
         self.assistance = Assistance(url)
         self.generating = self._make_generating()
         self.ports = self._make_ports(RedisAdmission(url, self.call_worker), RedisRemoval(url))

@@ -25,6 +25,8 @@ USED = Usage(7, 3)
 class FakeGenerations:
     """Stores as Redis does; `away` makes it raise."""
 
+    home = ""
+
     def __init__(self) -> None:
         self.stored: dict[str, Snapshot] = {}
         self.refs: dict[tuple[str, str, str], str] = {}

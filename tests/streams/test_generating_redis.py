@@ -40,12 +40,13 @@ class Gateway(Case):
     def __init__(self, url: str) -> None:
         super().__init__()
         layer = RedisPubSubChannelLayer(hosts=[connection_redis.channel_host(url)], prefix="rtai")
-        self.live = ChannelBus(layer, f"gateway.{next(_numbers)}", self._hear)
+        home = f"gateway.{next(_numbers)}"
+        self.live = ChannelBus(layer, home, self._hear)
         hub = Hub(self.live, self.history)
         client = connection_redis.client(url)
         memory = RedisMemory(client, lambda *asked: said_in(client, *asked))
         self.assistance = Assistance(
-            hub, self.live, self.directory, self.clock, RedisGenerations(url), memory
+            hub, self.live, self.directory, self.clock, RedisGenerations(url, home=home), memory
         )
         self.assistance.book = Book()
         generating = self.assistance.generating
@@ -236,14 +237,14 @@ async def test_a_model_that_refuses_at_once_is_an_error_with_the_ref(
     assert (error["type"], error["ref"], error["code"]) == ("error", "r", "too_large")
 
 
-async def test_one_gateway_joins_a_generation_once_and_leaves_it_at_its_end(
+async def test_a_gateway_joins_what_was_asked_elsewhere_once_and_leaves_it_at_its_end(
     gateways: list[Gateway], worker: RedisWork, valkey: redis.Redis
 ) -> None:
-    one = gateways[0]
-    visitors = [one.visitor(user="ann") for _ in range(5)]
-    await visitors[0].ask(type="generate", ref="r", messages=QUESTION)
+    one, other = gateways
+    await one.visitor(user="ann").ask(type="generate", ref="r", messages=QUESTION)
     answer = begin(worker, one)
-    for each in visitors[1:]:
+    visitors = [other.visitor(user="ann") for _ in range(5)]
+    for each in visitors:
         await each.ask(type="resume", id=answer.id, **{"from": 0})
     group = "rtai__group__generation.*"
     (channel,) = valkey.pubsub_channels(group)
@@ -256,6 +257,21 @@ async def test_one_gateway_joins_a_generation_once_and_leaves_it_at_its_end(
     async with asyncio.timeout(10):
         while valkey.pubsub_channels(group):
             await asyncio.sleep(0.01)
+
+
+async def test_a_gateway_joins_nothing_for_what_was_asked_at_itself(
+    gateways: list[Gateway], worker: RedisWork, valkey: redis.Redis
+) -> None:
+    visitors = [gateways[0].visitor(user="ann") for _ in range(2)]
+    await visitors[0].ask(type="generate", ref="r", messages=QUESTION)
+    answer = begin(worker, gateways[0])
+    await visitors[1].ask(type="resume", id=answer.id, **{"from": 0})
+    assert valkey.pubsub_channels("rtai__group__generation.*") == []
+    worker.append(answer, 0, "Hello")
+    worker.finish(answer, FinishReason.STOP, Usage())
+
+    for each in visitors:
+        assert said(await until(each, is_over)) == "Hello"
 
 
 async def test_a_private_conversation_goes_on_at_any_gateway(
