@@ -13,7 +13,6 @@ from generation.judge import Judge, stops
 from generation.leases import CANCELLED
 from generation.pieces import Gathered, Pieces
 from generation.store import Work
-from inference.batching import BYTES_PER_TOKEN
 from inference.errors import Overloaded, RtaiError
 from inference.generator import Ended, Finish, Generator
 from policy.messages import Verdict
@@ -132,15 +131,17 @@ class Answer:
         refuses = isinstance(gathered.end, Exception) and not gathered.text
         if self._begun or refuses:
             return None
+        shows = gathered.text and gathered.end is None
+        if shows and not self._is_due(gathered.text, gathered.tokens):
+            self._begun = True  # Telling the text announces it as well.
+            return None
         self._begun = patiently(lambda: self._ports.work.start(self._generation))
         return None if self._begun else self._stopped()
 
     def _take(self, gathered: Gathered) -> Ending | None:
         """Grows by what was gathered; what it ends with, if it does."""
-        # A backend may put many tokens into one piece.
-        tokens = max(gathered.count, len(gathered.text) // BYTES_PER_TOKEN)
-        self._tokens += tokens
-        self._all_tokens += tokens
+        self._tokens += gathered.tokens
+        self._all_tokens += gathered.tokens
         # Half a surrogate pair may come from an upstream's JSON, and cannot be stored.
         text = gathered.text.encode("utf-8", "replace").decode()
         if isinstance(gathered.end, Ended):
@@ -167,8 +168,7 @@ class Answer:
     def _grow(self, text: str, *, whole: bool) -> Ending | None:
         """Shows more of the answer, after it was judged where that is due."""
         grown = self._text + text
-        due = whole or self._tokens >= JUDGE_TOKENS or not SENTENCE_ENDS.isdisjoint(text)
-        if grown and due:
+        if grown and (whole or self._is_due(text)):
             verdict = self._judge_all(grown) if whole else self._judge_new(grown)
             stopped = stops(verdict, whole=whole)
             if whole or stopped:
@@ -179,6 +179,10 @@ class Answer:
             self._doubtful |= not verdict.action.publishes
         self._text = grown
         return self._tell()
+
+    def _is_due(self, text: str, tokens: int = 0) -> bool:
+        """Whether it is judged before this text is shown, which adds so many tokens."""
+        return self._tokens + tokens >= JUDGE_TOKENS or not SENTENCE_ENDS.isdisjoint(text)
 
     def _tell(self) -> Ending | None:
         """Tells what was not told yet, or what Redis has lost of it."""

@@ -26,10 +26,10 @@ def generation(id: str) -> str:
     """Hash of one generation, whose fields are strings.
 
     What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
-    `model`; `channel`, where it is announced, and `home`, where its own gateway hears of a
-    private one without joining anything (may be empty); `gateway`, which hears its program hang up (empty
-    where a user's sessions count). `active` and `meters` are JSON arrays: keys of the
-    sets that caps count, and names and keys of what its tokens count against.
+    `model`; `channel`, where it is announced, and `home`, where the gateway that asked hears of a
+    private one as well (may be empty); `gateway`, which hears its program hang up (empty where a
+    user's sessions count). `active` and `meters` are JSON arrays: keys of the sets that caps
+    count, and names and keys of what its tokens count against.
     How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`
     (when it is dispatched again), `worker` (who claimed it), `cancelled`. How it ended: `finish`,
     `code`, `detail`, `retry_after_ms` (empty where unknown), `prompt_tokens`, `completion_tokens`.

@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
 from generation.generations import Generation
+from inference.batching import BYTES_PER_TOKEN
 from inference.errors import ModelUnavailable
 from inference.generator import Cancellation, Ended, Finish, Generator, Piece, Prompt
 
@@ -57,6 +58,11 @@ class Gathered:
     text: str
     count: int
     end: Ended | Exception | None = None
+
+    @property
+    def tokens(self) -> int:
+        """How many it is, at least; a backend may put many into one piece."""
+        return max(self.count, len(self.text) // BYTES_PER_TOKEN)
 
 
 class Pieces:

@@ -2,7 +2,8 @@
 
 Redis holds the truth: the text so far, who owns it, and a lease that its worker renews.
 What happens to a generation is announced on its group of the channel layer, and to the gateway
-where a private one was asked, in this order and with these fields, `length` and `from` in characters:
+where a private one was asked, in this order and with these fields, `length` and `from` in
+characters:
 
 - `generation.start`: `id`, `site`, `stream` ("" if private), `owner`, `ref`, `model`
 - `generation.token`: `id`, `site`, `stream`, `from`, `text`

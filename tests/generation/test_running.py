@@ -114,6 +114,40 @@ async def test_the_first_piece_is_told_at_once_and_later_ones_are_joined(
     ]
 
 
+async def test_a_first_piece_announces_its_answer_in_the_same_step(
+    valkey: redis.Redis,
+    generations: RedisGenerations,
+    ear: Ear,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, "One", hold, " two.")
+    monkeypatch.setattr(worker.work, "start", lambda generation: pytest.fail("A step too many."))
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "One")
+    hold.set()
+    thread.join(10)
+
+    kinds = [each["type"].removeprefix("generation.") for each in ear.hear()]
+    assert kinds == ["start", "token", "token", "done"]
+
+
+@pytest.mark.parametrize("first", [f"I will {BAD} you.", f"{BAD} " * 30])
+async def test_an_answer_stopped_in_its_first_piece_was_announced(
+    valkey: redis.Redis, generations: RedisGenerations, ear: Ear, first: str
+) -> None:
+    hold = threading.Event()
+    worker = Worker(valkey, first, hold)
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+
+    worker.run(generation.id)
+
+    assert [each["type"] for each in ear.hear()] == ["generation.start", "generation.done"]
+
+
 async def test_only_what_the_client_said_is_judged_and_each_turn_by_itself(
     valkey: redis.Redis, generations: RedisGenerations
 ) -> None:
