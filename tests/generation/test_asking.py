@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from generation.asking import Asked, Composer
+from generation.assistants import Assistant
 from generation.generations import Generation
 from generation.memory import Memory
 from generation.store import Requester
@@ -70,6 +71,20 @@ def test_a_program_has_no_conversation_on_the_server() -> None:
 
     assert [turn.content for turn in found.turns] == ["Be kind.", "Hi"]
     assert not found.remember
+
+
+def test_memory_is_asked_only_where_there_may_be_some() -> None:
+    person, program = a_visitor(), a_visitor(api_key="k1")
+    private, public = asked("And?"), asked("And?", stream="lobby")
+
+    def remembering(assistant: Assistant | None) -> list[bool]:
+        composer = Composer(lambda: Book(assistant), Remembered(), lambda: NOW_MS, str)
+        cases = [(private, person), (private, program), (public, person), (public, program)]
+        return [composer.remembers(*case) for case in cases]
+
+    assert remembering(an_assistant()) == [True, False, True, True]
+    assert remembering(an_assistant(memory_tokens=0)) == [False] * 4
+    assert remembering(None) == [False] * 4
 
 
 def test_in_a_stream_its_last_messages_are_remembered_and_not_the_users_own() -> None:
