@@ -184,7 +184,7 @@ async def _crowd(client: httpx.AsyncClient, doors: list[Door], rounds: int) -> l
         added = report.quantile(ours, share) - report.quantile(plain, share)
         value = f"{added:.1f} ms ({report.quantile(ours, share):.0f} against "
         value += f"{report.quantile(plain, share):.0f})"
-        goal = share > 0.5 and len(doors) == 1
+        goal = share > 0.5
         what = f"first token over the backend's own, {len(doors)} at once, p{share * 100:.0f}"
         met = added <= ADDED_MS if goal else None
         rows.append(report.Row(what, value, f"≤ {ADDED_MS} ms" if goal else "", met))
