@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from inference import emoji, mentions, readings, scripts, spelling
+from inference import emoji, joined, mentions, readings, scripts, slips, spelling
 from inference.disguises import (
     ENCLOSING,
     HIDDEN,
@@ -63,6 +63,7 @@ _REPEATED_LETTER = re.compile(r"([a-z])\1\1")
 _SINGLE_LETTERS = re.compile(
     r"[ \t\r\n._\-*~|/,][A-Za-z0-9@$!][ \t\r\n._\-*~|/,]{1,5}[A-Za-z0-9@$!](?!\w)"
 )
+_DASHED = re.compile("[A-Za-z][_-]+[A-Za-z]")
 _WIDE = re.compile(
     f"[{HIDDEN}{ENCLOSING}{MARKS}{STYLED}{MATHEMATICAL}{emoji.EMOJI}{emoji.REGIONAL}"
     f"{scripts.STRANGE}€£¢\u200c\u200d]"
@@ -79,6 +80,8 @@ def normalise(text: str, vocabulary: Vocabulary | None = None) -> Normalised:
         work.leave_out_placeholders()
     if not text.isascii():
         work.name_signs()
+        if vocabulary is not None and "\u202e" in work.text:
+            work.apply(joined.TURNED, joined.Turned(vocabulary).rewrite)
     work.apply(_INVISIBLE, lambda _: [])
     if not work.text.isascii():
         work.apply(_SIGNS, _part)
@@ -99,7 +102,9 @@ def leave_out(read: Normalised, patterns: Iterable[re.Pattern[str]]) -> Normalis
 
 def _is_doubtful(text: str, vocabulary: Vocabulary) -> bool:
     """Whether the vocabulary may read it in another way."""
-    return mentions.may_hold_name(text) or vocabulary.doubts(text)
+    return (
+        mentions.may_hold_name(text) or _DASHED.search(text) is not None or vocabulary.doubts(text)
+    )
 
 
 def _is_plain(text: str) -> bool:
@@ -196,7 +201,7 @@ class _Work:
         if _is_misread(self.text):
             self.apply(spelling.MISREAD, spelling.reread)
         if _is_stretched(self.text):
-            self.apply(spelling.LETTERS, spelling.shorten)
+            self.apply(spelling.LETTERS, partial(spelling.shorten, vocabulary=vocabulary))
         if vocabulary is not None:
             self.look_up(vocabulary)
         self.apply(spelling.DISGUISED, spelling.undisguise)
@@ -204,13 +209,19 @@ class _Work:
     def look_up(self, vocabulary: Vocabulary) -> None:
         """Read words as those that the vocabulary knows."""
         if mentions.may_hold_name(self.text):
-            self.apply(mentions.NAME, readings.Names(vocabulary).rewrite)
+            self.apply(mentions.NAME, joined.Joined(vocabulary).in_name)
+        self.apply(joined.Joined.PATTERN, joined.Joined(vocabulary).rewrite)
         if readings.SIGN.search(self.text):
+            self.apply(slips.Blanked.PATTERN, slips.Blanked.rewrite)
             for kind in (readings.Digits, readings.Blanks):
                 self.apply(kind.PATTERN, kind(self.text, vocabulary).rewrite)
         if vocabulary.doubts(self.text):
-            for other in (readings.Skeletons, readings.Swaps):
+            for other in (slips.Torn, readings.Skeletons):
                 self.apply(other.PATTERN, other(self.text, vocabulary).rewrite)
+            found = slips.Slips(self.text, vocabulary)  # Swaps are slips that count as well.
+            swaps = readings.Swaps(self.text, vocabulary)
+            self.apply(swaps.PATTERN, swaps.rewrite)
+            self.apply(found.PATTERN, found.rewrite)
 
 
 def _blank(match: re.Match[str]) -> Pieces:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import accumulate, product
+from itertools import product
 
 from inference.disguises import LEET, STEMS, TECHNICAL, TECHNICAL_START, stem_of
 from inference.spelling import ADDRESS, Pieces
@@ -39,8 +39,8 @@ _COUNTED = re.compile(r"\d([a-z]+)")
 _CASED = re.compile(r"[^A-Za-z]*[A-Za-z]?[^A-Z]*|[^a-z]*")
 
 
-SIGN = re.compile(r"[0-9@$!|+*#]\w|\w[0-9*#]")
-"""Without one there is neither a digit nor an asterisk for a letter."""
+SIGN = re.compile(r"[0-9@$!|+*#]\w|\w[0-9*#]|[A-Za-z][_-]+[A-Za-z]")
+"""Without one there is neither a digit nor an asterisk or the like for a letter."""
 
 
 class Digits:
@@ -141,61 +141,39 @@ def _is_code(match: re.Match[str]) -> bool:
 
 
 class Blanks:
-    """Words with an asterisk for a letter."""
+    """Words with an asterisk or the like for a letter."""
 
-    PATTERN = re.compile(r"(?<![\w*#])(?=[A-Za-z*#]{4,24}(?!\w))[A-Za-z]+[*#][A-Za-z]+(?![\w*#])")
+    PATTERN = re.compile(
+        r"(?<![\w*#-])(?=[A-Za-z*#_-]{4,24}(?![\w-]))[A-Za-z]+[*#_-][A-Za-z]+(?![\w*#-])"
+    )
+    _SIGN = re.compile("[*#_-]")
 
     def __init__(self, text: str, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
-        self._is_style = len(self.PATTERN.findall(text)) >= _STYLE
+        self._is_style = True
+        found = sum(self._read(match) is not None for match in self.PATTERN.finditer(text))
+        self._is_style = found >= _STYLE
 
     def rewrite(self, match: re.Match[str]) -> Pieces | None:
         """The one word that fits, or the one that is much more frequent than the others."""
-        word = match[0].lower()
-        readings = [re.sub("[*#]", c, word) for c in "abcdefghijklmnopqrstuvwxyz"]
-        found = self._vocabulary.best(readings, 1 if self._is_style else 2)
+        found = self._read(match)
         return None if found is None else _placed(found)
 
-
-class Names:
-    """Words written as one in a handle or a link, one of them worth hiding: `@stupidfool`."""
-
-    _RUN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{6,40}(?![A-Za-z])")
-    _RANK = 15_000
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-
-    def rewrite(self, match: re.Match[str]) -> Pieces | None:
-        """The name with a low line between its words, where a tokenizer tells them apart."""
-        pieces: Pieces = []
-        end = 0
-        for run in self._RUN.finditer(match[0]):
-            for joint in self._joints(run[0].lower()):
-                at = run.start() + joint
-                pieces += [(match[0][i], i) for i in range(end, at)]
-                pieces.append(("_", at))
-                end = at
-        return pieces + [(match[0][i], i) for i in range(end, len(match[0]))] if end else None
-
-    def _joints(self, letters: str) -> list[int]:
-        """Where words begin within the letters, if they are words and one is worth hiding."""
-        if letters in self._vocabulary:
-            return []
-        words = self._vocabulary.segment(letters)
-        if not all(map(self._is_word, words)) or not any(map(stem_of, words)):
-            return []
-        if min(map(len, words[1:]), default=0) < 2:
-            return []
-        return list(accumulate(map(len, words)))[:-1]
-
-    def _is_word(self, word: str) -> bool:
-        rank = self._vocabulary.rank(word) if self._vocabulary.is_word(word) else None
-        return rank is not None and rank < self._RANK
+    def _read(self, match: re.Match[str]) -> str | None:
+        word = match[0].lower()
+        parts = self._SIGN.split(word)
+        is_joint = "-" in word or "_" in word
+        if is_joint and all(map(self._vocabulary.is_word, parts)):
+            return None
+        readings = [c.join(parts) for c in "abcdefghijklmnopqrstuvwxyz"]
+        found = self._vocabulary.best(readings, 1 if self._is_style else 2)
+        if found is None or (is_joint and not self._is_style and stem_of(found) is None):
+            return None
+        return found
 
 
 class Swaps:
-    """Words with two letters in each other's place."""
+    """Words with two letters in each other's place, or a letter once too often or too seldom."""
 
     PATTERN = re.compile(r"(?<![\w@#./'’])[A-Za-z][a-z]{3,13}(?![\w@/])")
     _USUAL = 2000
@@ -210,7 +188,7 @@ class Swaps:
         self._is_style = found >= max(_STYLE, rest, known // 4)
 
     def rewrite(self, match: re.Match[str]) -> Pieces | None:
-        """The frequent word that one swap within makes of it."""
+        """The frequent word that it is one slip away from."""
         word = match[0]
         found = self._vocabulary.unswapped(word.lower()) if self._is_sure else None
         if found is None:
@@ -218,7 +196,7 @@ class Swaps:
         is_frequent = self._is_style or self._vocabulary.is_frequent(found)
         if not is_frequent or (word[0].isupper() and not self._is_safe(match, found)):
             return None
-        return _placed(word[0] + found[1:])
+        return [(c, min(i, len(word) - 1)) for i, c in enumerate(word[0] + found[1:])]
 
     def _is_safe(self, match: re.Match[str], found: str) -> bool:
         """Whether a capital letter is not that of a name."""

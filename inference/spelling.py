@@ -7,6 +7,7 @@ or with None where the word is what it seems.
 from __future__ import annotations
 
 import re
+from itertools import product
 
 from inference.disguises import (
     MARKS,
@@ -41,6 +42,7 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 LETTERS = re.compile(r"[A-Za-z]{3,}")
 _RUN = re.compile(r"([A-Za-z])\1{2,}", re.I)
 _SOUND = re.compile(r"(?<!\w)[^aeiouy\W\d_]+(?!\w)", re.I)
+_RUNS = 4
 _LONG_NAME = 24
 """Letters from which on a word with four equal ones is a name, as Llanfairpwllgwyngyll…."""
 
@@ -112,7 +114,7 @@ def reread(match: re.Match[str]) -> Pieces | None:
     return None if found is None else [(c, i) for i, c in enumerate(found)]
 
 
-def shorten(match: re.Match[str]) -> Pieces | None:
+def shorten(match: re.Match[str], vocabulary: Vocabulary | None = None) -> Pieces | None:
     """A word without its long repeats; `www`, `III` and the like stay."""
     word = match[0]
     if not _RUN.search(word) or _is_meant(word):
@@ -121,15 +123,30 @@ def shorten(match: re.Match[str]) -> Pieces | None:
     if hidden:
         return [(c, i) for i, c in enumerate(hidden)]
     sound = _is_sound(match)
+    known = None if vocabulary is None or sound else _known_lengths(word, vocabulary)
     pieces: Pieces = []
     end = 0
-    for run in _RUN.finditer(word):
+    for number, run in enumerate(_RUN.finditer(word)):
         pieces += [(word[i], i) for i in range(end, run.start())]
-        keep = 3 if sound else _kept(word, run)
+        keep = known[number] if known else 3 if sound else _kept(word, run)
         pieces += [(word[i], i) for i in range(run.start(), run.start() + keep)]
         end = run.end()
     pieces += [(word[i], i) for i in range(end, len(word))]
     return pieces if len(pieces) < len(word) else None
+
+
+def _known_lengths(word: str, vocabulary: Vocabulary) -> tuple[int, ...] | None:
+    """How many letters of each run stay in the most frequent word that it may be."""
+    runs = list(_RUN.finditer(word))
+    if len(runs) > _RUNS or any("I" in run[0] and run[0] != run[0].upper() for run in runs):
+        return None
+    lengths: dict[str, tuple[int, ...]] = {}
+    for each in product((1, 2), repeat=len(runs)):
+        kept = iter(each)
+        lengths[_RUN.sub(lambda run: run[1] * next(kept), word).lower()] = each  # noqa: B023
+    stems = [shorter for shorter in lengths if stem_of(shorter)]
+    found = vocabulary.best(stems or lengths)
+    return None if found is None else lengths[found]
 
 
 def _is_meant(word: str) -> bool:

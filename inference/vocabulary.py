@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from itertools import chain
 from math import log
 
 from inference.disguises import COMMON, STEMS, stem_of, walk
 
 _WORD = re.compile("[a-z]+")
-_LETTERS = re.compile("[a-z]{2,14}")
+_LETTERS = re.compile("[a-z]{2,}")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 _VOWELS = re.compile("[aeiou]")
 _INSULTS = (
     "asswipe", "bigot", "clusterfuck", "creep", "cretin", "cuck", "degenerate", "dipshit",
@@ -20,16 +22,24 @@ _INSULTS = (
     "subhuman", "supremacist", "terrorist", "thot",
 )  # fmt: skip
 _OTHERS = (
-    "boasting", "bras", "carne", "clams", "crass", "goers", "loin",
-    "preform", "snag",
+    "boasting", "bras", "carne", "clams", "clot", "crass", "goers", "loin",
+    "preform", "snag", "voila",
 )  # fmt: skip
 """Words of chats that the list lacks and that are one swap away from others."""
+_TYPED = (
+    "arent", "cant", "couldnt", "didnt", "doesnt", "dont", "hasnt", "havent", "isnt", "shouldnt",
+    "thats", "theyre", "wasnt", "whats", "wont", "wouldnt", "youre",
+)  # fmt: skip
+"""Words without their apostrophes, which the list has only in parts."""
+_TYPED_RANK = 500
 _HIDDEN_RANK = 6000
 """Where words worth hiding stand that the list lacks."""
 _RARE_RANK = 20_000
 _ENDINGS = ("s", "es", "d", "ed", "ing", "er", "ers", "ly")
 _FREQUENT, _FREQUENT_BASE = 12_000, 2000
 _LONGEST = 16
+_LEAST = 5
+"""Letters of a word that is read for one with a letter twice or once."""
 _LONGEST_SPELLED = 400
 _STRANGER, _STRANGE_LETTER = 11.0, 1.5
 _SHORT = frozenset(word for word in COMMON if len(word) < 3) | {
@@ -48,8 +58,11 @@ class Vocabulary:
             self._ranks[word] = min(self._ranks.get(word, _HIDDEN_RANK), _HIDDEN_RANK)
         for word in _OTHERS:
             self._ranks.setdefault(word, _RARE_RANK)
+        for word in _TYPED:
+            self._ranks.setdefault(word, _TYPED_RANK)
         self.rank = lru_cache(8192)(self._rank)
         self.unswapped = lru_cache(8192)(self._unswapped)
+        self.near = lru_cache(8192)(self._near)
 
     def __contains__(self, word: str) -> bool:
         """Whether the list has the word as it is."""
@@ -64,12 +77,25 @@ class Vocabulary:
         return 1000 + min(ranks) if ranks else None
 
     def _unswapped(self, word: str) -> str | None:
-        """The most frequent word that a swap of two inner letters makes of one that is unknown."""
+        """The most frequent word that a swap of two inner letters makes of an unknown one.
+
+        A letter that is single for double, or double for single, is as near.
+        """
         if self.rank(word) is not None:
             return None
-        return self.best(
+        swaps = (
             word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(1, len(word) - 2)
         )
+        doubled = (near for near in _doubled(word) if len(near) >= _LEAST and near in self._ranks)
+        return self.best(chain(swaps, doubled))
+
+    def _near(self, word: str) -> str | None:
+        """The most frequent word one letter away from an unknown one."""
+        if self.rank(word) is not None:
+            return None
+        ranked = [(self._ranks[near], near) for near in _one_off(word) if near in self._ranks]
+        found = min(ranked)[1] if ranked and min(ranked)[0] < _FREQUENT else None
+        return self.unswapped(word) or found
 
     def is_frequent(self, word: str) -> bool:
         """Whether a word may be meant that is not written so."""
@@ -77,12 +103,9 @@ class Vocabulary:
         return rank is not None and rank < (_FREQUENT if word in self else _FREQUENT_BASE)
 
     def doubts(self, text: str) -> bool:
-        """Whether an unknown word may be a known one with letters swapped or left out."""
+        """Whether there is an unknown word, which may be a known one that is spelled otherwise."""
         strangers = " ".join(set(text.lower().split()).difference(self._ranks))
-        return any(
-            word not in self._ranks and (word in self.skeletons or self.unswapped(word))
-            for word in _LETTERS.findall(strangers)
-        )
+        return any(word not in self._ranks for word in _LETTERS.findall(strangers))
 
     def best(self, words: Iterable[str], margin: int = 1) -> str | None:
         """The most frequent, if it is known and no other is nearly as frequent."""
@@ -137,6 +160,26 @@ class Vocabulary:
 def skeleton(word: str) -> str:
     """The word without its vowels but one that it begins with."""
     return word[:1] + _VOWELS.sub("", word[1:])
+
+
+def _doubled(word: str) -> Iterator[str]:
+    for at in range(1, len(word)):
+        if word[at] == word[at - 1]:
+            yield word[:at] + word[at + 1 :]
+        else:
+            yield word[:at] + word[at - 1] + word[at:]
+    yield word + word[-1]
+
+
+def _one_off(word: str) -> Iterator[str]:
+    """With a letter inside left out, put in or another; the first one may only be another."""
+    for at in range(len(word)):
+        head, tail = word[:at], word[at + 1 :]
+        if at:
+            yield head + tail
+        for letter in _ALPHABET:
+            yield head + letter + tail
+            yield word[: at + 1] + letter + tail
 
 
 def _bases(word: str) -> Iterable[str]:

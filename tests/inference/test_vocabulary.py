@@ -38,7 +38,19 @@ def test_a_swap_within_a_known_word_is_no_swap() -> None:
     assert VOCABULARY.unswapped("xyzxyz") is None
 
 
-def test_only_texts_with_a_word_that_may_be_another_are_in_doubt() -> None:
+def test_a_letter_twice_for_once_or_once_for_twice_is_as_near_as_a_swap() -> None:
+    assert VOCABULARY.unswapped("garbbage") == "garbage"
+    assert VOCABULARY.unswapped("thesee") == "these"
+    assert VOCABULARY.unswapped("forrm") is None
+
+
+def test_an_unknown_word_may_be_a_known_one_with_one_other_letter() -> None:
+    near = map(VOCABULARY.near, ("garbge", "garbxage", "barbage", "gabrage", "xyzxyz"))
+    assert list(near) == ["garbage", "garbage", "garbage", "garbage", None]
+    assert VOCABULARY.near("these") is None
+
+
+def test_only_texts_with_an_unknown_word_are_in_doubt() -> None:
     assert VOCABULARY.doubts("The gabrage, from these")
     assert VOCABULARY.doubts("gbg and grbg")
-    assert not VOCABULARY.doubts("The garbage, from these xyzxyz!")
+    assert not VOCABULARY.doubts("The garbage, from these!")
