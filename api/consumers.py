@@ -8,7 +8,7 @@ import time
 from api.exchanges_http import Exchange, Headers, Receive
 from inference import metrics_prometheus as metrics
 from inference.errors import Overloaded
-from streams import endings, events
+from streams import endings, events, stalls
 from streams.clients import Client
 from streams.closes import Close, CloseCode, close
 from streams.frames import Subscribe
@@ -40,7 +40,13 @@ class EventStream:
         self._over = asyncio.Event()
         self._ending: asyncio.Task[None] | None = None
         self._code = GONE
-        outbox = Outbox(self._write, self._overflow, failed=self._over.set, clock=time.monotonic)
+        outbox = Outbox(
+            self._write,
+            self._overflow,
+            failed=self._over.set,
+            clock=time.monotonic,
+            taken=stalls.taken(exchange.scope),
+        )
         self._session = Listener(client, outbox, self._gateway.ports, self._cut)
 
     async def serve(self) -> None:

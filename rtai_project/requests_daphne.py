@@ -10,11 +10,10 @@ from daphne.http_protocol import WebRequest, http
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet import reactor as installed_reactor
 
-from rtai_project import refusals, request_limits
+from rtai_project import client_sockets, refusals, request_limits
+from streams.stalls import Stall
 from streams.turnstile import Turnstile, Visit
 
-STALLED_S = 5.0
-"""A client that takes nothing of a stream for so long, while bytes wait for it, is cut off."""
 STREAMS = b"text/event-stream"
 # Twisted's stubs describe the module, not the object that stands in its place.
 reactor: Any = installed_reactor
@@ -29,9 +28,8 @@ class Request(WebRequest):  # type: ignore[misc]
         self.writable.set()
         self._flows = False
         self._streams = False
-        self._waiting = 0
         self._received = 0
-        self._taken_at = time.monotonic()
+        self._stall = Stall(time.monotonic)
         super().__init__(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -123,12 +121,16 @@ class Request(WebRequest):  # type: ignore[misc]
         super().check_timeouts()
         if not self._streams or self.finished or self.channel is None:
             return
-        waiting, now = self._pending(), time.monotonic()
-        if not self.writable.is_set() and waiting and waiting == self._waiting:
-            if now - self._taken_at >= STALLED_S:
-                self.channel.transport.abortConnection()
-        else:
-            self._waiting, self._taken_at = waiting, now
+        waiting = not self.writable.is_set() and bool(self._pending())
+        if self._stall.lasts_while(waiting, self.taken) >= client_sockets.RESET_S:
+            self.channel.transport.abortConnection()
+
+    def taken(self) -> int:
+        """Bytes that the client has taken; where the system does not say, less what waits here."""
+        if self.channel is None or not self.channel.transport.connected:
+            return 0
+        found = client_sockets.acknowledged(self.channel.transport.socket)
+        return -self._pending() if found is None else found
 
     def _pending(self) -> int:
         """Bytes that the client has not taken."""
@@ -149,6 +151,7 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         """Twisted's; the first request is waited for."""
         super().connectionMade()
+        client_sockets.hold_little(self.transport.socket)
         self.visit = self.turnstile.visit(getattr(self.transport.getPeer(), "host", ""))
         self._wait()
 

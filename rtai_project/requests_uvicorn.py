@@ -2,18 +2,13 @@
 application."""
 
 import asyncio
-import socket
-import struct
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from rtai_project import refusals, request_limits
+from rtai_project import client_sockets, refusals, request_limits, transports_uvicorn
 from streams.addresses import forwarded
 from streams.turnstile import Turnstile, Visit
-
-RESET = struct.pack("ii", 1, 0)
-"""Makes closing a socket forget what its client has not taken, instead of offering it further."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -37,6 +32,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """uvicorn's, which would wait for a request for ever."""
         super().connection_made(transport)
+        client_sockets.hold_little(transport.get_extra_info("socket"))
         self.visit = self._turnstile.visit(self.client[0] if self.client else "")
         self._wait()
 
@@ -173,6 +169,7 @@ class Protocol(HttpToolsProtocol):
 
         The stock server closes it, which waits for ever for a client that takes nothing.
         """
+        transports_uvicorn.tell(cycle.scope, cycle.transport)
         if refusal := self.visit.request(forwarded(cycle.scope["headers"])):
             app = refusals.application(refusal)
 
@@ -180,8 +177,6 @@ class Protocol(HttpToolsProtocol):
             await app(scope, receive, send)
             if cycle.response_started and not cycle.response_complete and not cycle.disconnected:
                 cycle.disconnected = True
-                found = cycle.transport.get_extra_info("socket")
-                found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                cycle.transport.abort()
+                transports_uvicorn.reset(cycle.transport)
 
         super()._start_asgi_task(cycle, run)

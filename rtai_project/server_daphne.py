@@ -18,6 +18,7 @@ from twisted.internet import reactor as installed_reactor
 from rtai_project import serving
 from rtai_project.requests_daphne import serve_requests
 from rtai_project.websockets_daphne import Inbox, Protocol
+from streams import stalls
 
 CHECK_S = 1.0
 BACKLOG = 1024
@@ -56,6 +57,7 @@ class Server(StockServer):  # type: ignore[misc]
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         """Daphne's, with an inbox that pauses reading."""
+        scope["extensions"] = {stalls.EXTENSION: {"bytes": protocol.taken}}
         if not isinstance(protocol, Protocol):
             queue = super().create_application(protocol, scope)
             running = self.connections[protocol]["application_instance"]
@@ -63,7 +65,7 @@ class Server(StockServer):  # type: ignore[misc]
             return queue
         inbox = Inbox(protocol)
         scope.setdefault("asgi", {"version": "3.0"})
-        scope["extensions"] = {"websocket.http.response": {}}
+        scope["extensions"]["websocket.http.response"] = {}
         send = functools.partial(self.handle_reply, protocol)
         running = self.application(scope=scope, receive=inbox.get, send=send)
         self.connections[protocol]["application_instance"] = asyncio.ensure_future(running)

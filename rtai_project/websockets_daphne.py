@@ -16,7 +16,8 @@ from autobahn.websocket.types import ConnectionDeny
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet.protocol import connectionDone
 
-from rtai_project import websocket_frames
+from rtai_project import client_sockets, websocket_frames
+from streams.stalls import Stall
 from streams.turnstile import Visit
 
 INBOX_HIGH = 8
@@ -25,8 +26,6 @@ INBOX_LOW = 4
 INBOX_HIGH_BYTES = 128 * 1024
 INBOX_LOW_BYTES = 64 * 1024
 """What they may take in memory."""
-STALLED_S = 5.0
-"""A client that takes nothing for so long, while bytes wait for it, is cut off."""
 
 
 class Reading(Port):
@@ -97,8 +96,7 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         self.writable.set()
         self._reading_paused = False
         self._written = 0
-        self._taken = 0
-        self._taken_at = time.monotonic()
+        self._stall = Stall(time.monotonic)
         super().connectionMade()
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
@@ -219,15 +217,19 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         transport = self.transport
         return int(len(transport.dataBuffer) - transport.offset + transport._tempDataLen)
 
+    def taken(self) -> int:
+        """Bytes that the client has taken; where the system does not say, those it was given."""
+        if not self.transport.connected:
+            return 0
+        found = client_sockets.acknowledged(self.transport.socket)
+        return self._written - self.pending() if found is None else found
+
     def check_timeouts(self) -> None:
         """Denies a handshake that takes too long and cuts off a client that takes nothing."""
         if self.state == self.STATE_CONNECTING:
             if self.duration() > self.server.websocket_connect_timeout:
                 self.serverReject()
             return
-        waiting, now = self.pending(), time.monotonic()
-        taken = self._written - waiting
-        if not waiting or taken != self._taken:
-            self._taken, self._taken_at = taken, now
-        elif now - self._taken_at >= STALLED_S:
+        stalled_s = self._stall.lasts_while(bool(self.pending()), self.taken)
+        if stalled_s >= client_sockets.RESET_S:
             self.dropConnection(abort=True)

@@ -1,22 +1,19 @@
 """uvicorn's WebSockets, cut off when their client takes nothing."""
 
 import asyncio
-import socket
-import struct
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from rtai_project import websocket_frames
+from rtai_project import transports_uvicorn, websocket_frames
+from rtai_project.client_sockets import RESET_S
+from streams.stalls import Stall
 from streams.turnstile import Visit
 
-STALLED_S = 5.0
-"""A client that takes nothing for so long, while bytes wait for it, is cut off."""
+CHECK_S = 1.0
 CLOSE_S = 2.0
 """How long a client may take to answer a close frame; the stock server waits for ten seconds."""
 ABORTED = 1006
-RESET = struct.pack("ii", 1, 0)
-"""Makes closing a socket forget what its client has not taken, instead of offering it further."""
 
 
 class Protocol(WebSocketsSansIOProtocol):
@@ -25,13 +22,14 @@ class Protocol(WebSocketsSansIOProtocol):
     visit: Visit | None = None
     """Ends with the connection; the request that became this WebSocket hands it over."""
     _stalling: asyncio.TimerHandle | None = None
-    _waiting = 0
+    _stall: Stall
 
     def connection_made(self, transport: Any) -> None:
         """uvicorn's, with a buffer that counts as full as soon as it holds something."""
         super().connection_made(transport)
         self.close_timeout = CLOSE_S
         transport.set_write_buffer_limits(high=0)
+        self._stall = Stall(self.loop.time)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """uvicorn's, which would not tell this end from that by a close frame without a code."""
@@ -46,6 +44,8 @@ class Protocol(WebSocketsSansIOProtocol):
         offered = event.headers.get_all("Sec-WebSocket-Protocol")
         if all(each.isascii() for each in offered):
             super().handle_connect(event)
+            if self.handshake_initiated and not self.handshake_complete:
+                transports_uvicorn.tell(self.scope, self.transport)
             return
         self.handshake_complete = self.close_sent = True
         self.conn.send_response(self.conn.reject(400, "A subprotocol is ASCII."))
@@ -67,7 +67,7 @@ class Protocol(WebSocketsSansIOProtocol):
     def pause_writing(self) -> None:
         """The network does not take more."""
         super().pause_writing()
-        self._watch()
+        self._look()
 
     def resume_writing(self) -> None:
         """All was taken."""
@@ -78,25 +78,20 @@ class Protocol(WebSocketsSansIOProtocol):
         """uvicorn's; what the client has not taken when the application ends is dropped."""
         super().on_task_complete(task)
         if self.transport.get_write_buffer_size():
-            self._drop()
-
-    def _watch(self) -> None:
-        self._waiting = self.transport.get_write_buffer_size()
-        self._stalling = self.loop.call_later(STALLED_S, self._look)
+            transports_uvicorn.reset(self.transport)
 
     def _look(self) -> None:
-        """Cuts the client off; the stock server would wait for it, also when it closes."""
-        if self.transport.get_write_buffer_size() < self._waiting:
-            self._watch()
+        """Cuts off a client that stalls; the stock server would wait, also when it closes."""
+        if self._stall.lasts_while(True, self._taken) >= RESET_S:
+            transports_uvicorn.reset(self.transport)
         else:
-            self._drop()
+            self._stalling = self.loop.call_later(CHECK_S, self._look)
 
-    def _drop(self) -> None:
-        found = self.transport.get_extra_info("socket")
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.transport.abort()
+    def _taken(self) -> int:
+        return transports_uvicorn.taken(self.transport)
 
     def _rest(self) -> None:
+        self._stall.lasts_while(False, self._taken)
         if self._stalling is not None:
             self._stalling.cancel()
             self._stalling = None

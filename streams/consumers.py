@@ -18,7 +18,7 @@ from inference.errors import (
     RtaiError,
     Unauthorized,
 )
-from streams import addresses, doors, frames, lifespan
+from streams import addresses, doors, frames, lifespan, stalls
 from streams.clients import Client
 from streams.closes import Close, CloseCode, close
 from streams.outbox import Outbox
@@ -80,8 +80,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
                 await self._take(message)
-            self._code = message.get("code") or self._code
-            self._farewell = self._code != ABORTED and self._ending is None
+            self._note_end(message.get("code") or ABORTED)
         finally:
             await self._clean_up()
 
@@ -102,7 +101,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return await self._greet(client, gateway)
 
     async def _greet(self, client: Client, gateway: "lifespan.Gateway") -> bool:
-        outbox = Outbox(self._write, self._overflow, clock=time.monotonic)
+        taken = stalls.taken(self.scope)
+        outbox = Outbox(self._write, self._overflow, clock=time.monotonic, taken=taken)
         self.session = Session(client, outbox, gateway.ports, self._cut)
         try:
             await self.accept(SUBPROTOCOL if SUBPROTOCOL in self.subprotocols else None)
@@ -190,6 +190,12 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         for frame, error in await self.session.receive(text):
             self._count(frames.kind(frame), error)
+
+    def _note_end(self, code: int) -> None:
+        """How the connection ended: as its client or the network has it, unless we ended it."""
+        if self._ending is None:
+            self._code = code
+            self._farewell = code != ABORTED
 
     def _count(self, kind: str, error: RtaiError | None) -> None:
         metrics.FRAMES_RECEIVED.labels(kind).inc()

@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, TypeAlias
 
+from streams.stalls import Stall, Taken, unknown
+
 MAX_BYTES = 1024 * 1024
 MAX_JOINED = 16
 """Frames in one WebSocket message."""
@@ -50,6 +52,7 @@ class Outbox:
 
     `write` sends one WebSocket message and returns when the transport took it; it begins in
     whatever task is running, so it may not ask for the current one before it first waits.
+    `taken` counts what the client takes, as far as its server knows.
     `overflow` is called once, when what waits exceeds `max_bytes`; after that, and after
     `close`, frames are dropped.
     """
@@ -62,6 +65,8 @@ class Outbox:
         "_overflow",
         "_room",
         "_scheduled",
+        "_stall",
+        "_taken",
         "_topics",
         "_write",
         "_writer",
@@ -71,19 +76,22 @@ class Outbox:
         "writing_since",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most of them have defaults
         self,
         write: Write,
         overflow: Callable[[], None],
         *,
         failed: Callable[[], None] = lambda: None,
         clock: Callable[[], float],
+        taken: Taken = unknown,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._write = write
         self._overflow = overflow
         self._failed = failed
         self._clock = clock
+        self._stall = Stall(clock)
+        self._taken = taken
         self._max_bytes = max_bytes
         self._items: deque[_Item] = deque()
         self._topics: dict[str, _Item] | None = None
@@ -130,6 +138,10 @@ class Outbox:
                 self._room = asyncio.Event()
             self._room.clear()
             await self._room.wait()
+
+    def stalled_s(self) -> float:
+        """Seconds for which the client has taken nothing, while a write waits for it."""
+        return self._stall.lasts(self.writing_since, self._taken)
 
     async def drained(self) -> None:
         """Returns when everything was written, or writing has failed."""

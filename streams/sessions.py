@@ -19,11 +19,10 @@ from streams.generate_frames import Cancel, Generate, Resume
 from streams.outbox import Outbox, size_of
 from streams.ports import Ports
 from streams.pulse import HEARTBEAT_S, Beat, Pulse
+from streams.stalls import STALL_S
 from streams.subscriptions import Subscriptions
 from streams.verdict_frames import dumps, verdict_frame
 
-STALL_S = 5.0
-"""A client that takes nothing for so long, while bytes wait, is cut off."""
 TYPING_S = 1.0
 """How often a session's typing in a stream is passed on."""
 logger = logging.getLogger(__name__)
@@ -129,11 +128,11 @@ class Session:
 
     def tick(self) -> None:
         """Looks after the token's end, a stalled client and the heartbeat."""
-        stalled = self.outbox.writing_since
+        stalled_s = self.outbox.stalled_s()
         self._awaited.forget(self._ports.now_ms())
         if self._ports.now_ms() >= self.client.expires_ms:
             self.end(close(CloseCode.TOKEN_EXPIRED, "The token has expired.", retry_after_ms=0))
-        elif stalled is not None and self._ports.clock() - stalled >= STALL_S:
+        elif stalled_s >= STALL_S:
             self.end(close(CloseCode.SLOW_READER, "Nothing was read.", retry_after_ms=1_000))
         elif (beat := self._pulse.beat()) is Beat.DEAD:
             self.end(close(CloseCode.NO_PONG, "No pong came.", retry_after_ms=500))

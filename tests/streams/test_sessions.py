@@ -14,7 +14,8 @@ from streams.outbox import Outbox
 from streams.ports import Ports
 from streams.pulse import BURST_S, HEARTBEAT_S, MAX_BYTES_A_SECOND, PONG_S
 from streams.roster import Roster
-from streams.sessions import STALL_S, Session
+from streams.sessions import Session
+from streams.stalls import STALL_S
 from streams.subscriptions import MAX_STREAMS
 from streams.tokens import Claims, InvalidToken
 from tests.streams.answering import Assistance, FakeGenerations
