@@ -52,7 +52,10 @@ class Pulse:
         return self._frames >= 0 and self._bytes >= 0
 
     def beat(self) -> Beat:
-        """Whether to send a ping, or to give the client up: any frame counts as a pong."""
+        """Whether to send a ping, or to give the client up: any frame counts as a pong.
+
+        The answer is due from `pinged` on.
+        """
         now = self._clock()
         if self._pinged is not None and self._heard >= self._pinged:
             self._pinged = None
@@ -60,5 +63,9 @@ class Pulse:
             return Beat.DEAD
         if now < self._next_ping:
             return Beat.NOTHING
-        self._pinged, self._next_ping = now, now + HEARTBEAT_S
+        self._next_ping = now + HEARTBEAT_S
         return Beat.PING
+
+    def pinged(self) -> None:
+        """The ping was written: what waited before it no longer delays the answer."""
+        self._pinged = self._clock()

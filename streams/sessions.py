@@ -137,7 +137,8 @@ class Session:
         elif (beat := self._pulse.beat()) is Beat.DEAD:
             self.end(close(CloseCode.NO_PONG, "No pong came.", retry_after_ms=500))
         elif beat is Beat.PING:
-            self._say("ping", replies.PING)
+            self.outbox.put(replies.PING, sent=self._pulse.pinged)
+            self._ports.sent("ping", 1)
 
     def take_verdict(self, mail: Mail) -> None:
         """Hands over a verdict, but not the same one twice."""

@@ -15,6 +15,7 @@ def test_silence_is_pinged_and_then_given_up() -> None:
     assert pulse.beat() is Beat.NOTHING
     clock.now = HEARTBEAT_S
     assert pulse.beat() is Beat.PING
+    pulse.pinged()
     clock.now += PONG_S - 0.1
     assert pulse.beat() is Beat.NOTHING
     clock.now += 0.1
@@ -26,6 +27,7 @@ def test_any_frame_after_the_ping_counts_as_a_pong() -> None:
     pulse = Pulse(clock)
     clock.now = HEARTBEAT_S
     assert pulse.beat() is Beat.PING
+    pulse.pinged()
     clock.now += 1
     pulse.hear(1, 10)
     clock.now += PONG_S
@@ -56,5 +58,20 @@ def test_a_silent_client_is_pinged_after_25_seconds_and_given_up_8_seconds_later
         clock.now = tenth / 10
         if (beat := pulse.beat()) is not Beat.NOTHING:
             told.setdefault(clock.now, beat)
+        if beat is Beat.PING:
+            pulse.pinged()
 
     assert list(told.items())[:2] == [(25.0, Beat.PING), (33.0, Beat.DEAD)]
+
+
+def test_a_pong_is_not_due_before_the_ping_was_written() -> None:
+    clock = Clock()
+    pulse = Pulse(clock)
+    clock.now = HEARTBEAT_S
+    assert pulse.beat() is Beat.PING
+    clock.now += PONG_S
+    assert pulse.beat() is Beat.NOTHING
+
+    pulse.pinged()
+    clock.now += PONG_S
+    assert pulse.beat() is Beat.DEAD

@@ -105,7 +105,13 @@ class Visitor:
         self.got: list[dict[str, Any]] = []
         self.closed: list[Close] = []
         self.write: Callable[[str], Any] = self._write
-        self.outbox = Outbox(lambda text: self.write(text), lambda: None, clock=case.clock)
+        self.taken = 0
+        self.outbox = Outbox(
+            lambda text: self.write(text),
+            lambda: None,
+            clock=case.clock,
+            taken=lambda: self.taken,
+        )
         self.session = Session(a_client(**client), self.outbox, case.ports, self.closed.append)
 
     async def _write(self, text: str) -> None:
@@ -554,6 +560,32 @@ async def test_a_client_without_a_pong_is_closed(case: Case) -> None:
 
     case.clock.now += PONG_S
     visitor.session.tick()
+    visitor.session.tick()
+    assert [close.code for close in visitor.closed] == [4012]
+
+
+async def test_a_client_that_slowly_takes_what_waits_before_its_ping_is_not_closed(
+    case: Case,
+) -> None:
+    visitor, taken = case.visitor(), asyncio.Event()
+    write = visitor.write
+
+    async def slowly(text: str) -> None:
+        await taken.wait()
+        await write(text)
+
+    visitor.write = slowly
+    await visitor.session.receive('{"type":"nonsense"}')
+    await turns()
+    for _ in range(10):  # 40 s: a heartbeat, and more than a pong may take.
+        case.clock.now += STALL_S - 1
+        visitor.taken += 1
+        visitor.session.tick()
+    assert visitor.closed == []
+
+    taken.set()
+    assert [frame["type"] for frame in await visitor.read()] == ["error", "ping"]
+    case.clock.now += PONG_S
     visitor.session.tick()
     assert [close.code for close in visitor.closed] == [4012]
 
