@@ -81,7 +81,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             while (message := await receive())["type"] != "websocket.disconnect":
                 await self._take(message)
             self._code = message.get("code") or self._code
-            self._farewell = self._code != ABORTED and self._ending is None
+            self._farewell = self._code not in _CUT and self._ending is None
         finally:
             await self._clean_up()
 
@@ -251,4 +251,6 @@ def _bounded(code: int) -> str:
     return str(code) if code in _KNOWN else "other"
 
 
+_CUT = {ABORTED, CloseCode.FLOODING}
+"""How the server tells that the client did not take leave."""
 _KNOWN = {1000, 1001, 1005, 1006, 1009, 1011, *(int(code) for code in CloseCode)}
