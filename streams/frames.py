@@ -140,7 +140,7 @@ def _refused(error: RtaiError, ref: str | None = None) -> Refused:
 
 def _size(text: str) -> int:
     # Four bytes a character at most: short frames need no counting.
-    if len(text) * 4 <= MAX_FRAME_BYTES:
+    if len(text) * 4 <= MAX_FRAME_BYTES or text.isascii():
         return len(text)
     return len(text.encode("utf-8", "surrogatepass"))
 
