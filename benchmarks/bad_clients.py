@@ -138,8 +138,7 @@ async def until_closed(connection: Connection, start: float) -> None:
 
 
 async def measure(product: Product, clients: int) -> list[report.Row]:
-    """The rows of one run; the first of each kind is a warm-up, for memory is kept by Python."""
-    await flood(product, 1)
+    """The rows of one run, in a process that served nobody before."""
     return [await flood(product, clients), await never_read(product, clients)]
 
 

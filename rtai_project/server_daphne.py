@@ -16,8 +16,9 @@ from daphne.server import twisted_loop
 from twisted.internet import reactor as installed_reactor
 
 from rtai_project import serving
+from rtai_project.reading_daphne import Inbox
 from rtai_project.requests_daphne import serve_requests
-from rtai_project.websockets_daphne import Inbox, Protocol
+from rtai_project.websockets_daphne import Protocol
 from streams import stalls
 
 CHECK_S = 1.0

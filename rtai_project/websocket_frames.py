@@ -1,9 +1,15 @@
-"""WebSocket frames from server to client: the same bytes for every client, made once."""
+"""WebSocket frames: how many of a client's are taken in a turn of the event loop, and those to it,
+which are the same bytes for every client, made once."""
 
 import functools
 import struct
 
+PIECE_BYTES = 1024
+"""What a parser gets at once of what came; it holds up to 170 frames."""
+FRAMES_A_TURN = 64
+"""Once a turn has taken so many, the other connections have theirs."""
 MAX_CACHED = 16 * 1024
+PONG = 10
 
 
 def encode(payload: bytes, opcode: int) -> bytes:

@@ -1,79 +1,27 @@
-"""Daphne's WebSockets with flow control both ways, and what their client sent but nobody took yet.
+"""Daphne's WebSockets with flow control both ways.
 
 The stock protocol never makes the application wait for a slow client, reads a fast client without
-end, closes without a reason, and cannot say why it refuses a handshake.
+end, answers every ping, closes without a reason, and cannot say why it refuses a handshake.
 """
 
 import asyncio
 import time
 from collections.abc import Mapping
 from http import HTTPStatus
-from sys import getsizeof
 from typing import Any
-from typing import Protocol as Port
 
 from autobahn.websocket.types import ConnectionDeny
 from daphne.ws_protocol import WebSocketProtocol as StockProtocol
 from twisted.internet.protocol import connectionDone
 
 from rtai_project import client_sockets, websocket_frames
+from rtai_project.reading_daphne import Reader
+from streams.closes import FLOODED
 from streams.stalls import Stall
 from streams.turnstile import Visit
 
-INBOX_HIGH = 8
-INBOX_LOW = 4
-"""Messages from one client that may wait for the application before reading pauses."""
-INBOX_HIGH_BYTES = 128 * 1024
-INBOX_LOW_BYTES = 64 * 1024
-"""What they may take in memory."""
 
-
-class Reading(Port):
-    """A connection whose client can be made to wait."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
-class Inbox(asyncio.Queue[Mapping[str, Any]]):
-    """What a client sent and the application has not taken yet; reading pauses while it is long
-    or large."""
-
-    def __init__(self, protocol: "Reading") -> None:
-        super().__init__()
-        self._protocol: Reading | None = protocol
-        self._bytes = 0
-
-    def let_go(self) -> None:
-        """The connection is lost; what it sent may still be taken."""
-        self._protocol = None
-
-    def _put(self, item: Mapping[str, Any]) -> None:
-        super()._put(item)
-        self._bytes += _size(item)
-        if self._protocol is None:
-            return
-        if self.qsize() >= INBOX_HIGH or self._bytes >= INBOX_HIGH_BYTES:
-            self._protocol.pause_reading()
-
-    def _get(self) -> Mapping[str, Any]:
-        item: Mapping[str, Any] = super()._get()
-        self._bytes -= _size(item)
-        if self._protocol is None:
-            return item
-        if self.qsize() <= INBOX_LOW and self._bytes <= INBOX_LOW_BYTES:
-            self._protocol.resume_reading()
-        return item
-
-
-def _size(item: Mapping[str, Any]) -> int:
-    """What it takes in memory: a character outside ASCII may widen all others."""
-    content = item.get("text") or item.get("bytes")
-    return getsizeof(content) if content else 0
-
-
-class Protocol(StockProtocol):  # type: ignore[misc]
+class Protocol(Reader):
     """One WebSocket. It is the streaming producer of its transport, which tells it when to wait."""
 
     CONFIG_ATTRS: tuple[str, ...] = ()
@@ -94,12 +42,27 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         """Takes over from the HTTP channel, which was the producer before the upgrade."""
         self.writable = asyncio.Event()
         self.writable.set()
-        self._reading_paused = False
+        self._ping: bytes | None = None
+        self._ponged = 0
         self._written = 0
         self._stall = Stall(time.monotonic)
         super().connectionMade()
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+
+    def onPing(self, payload: bytes) -> None:  # noqa: N802 - Autobahn's name
+        """Answers the latest ping, which is enough: RFC 6455, 5.5.3."""
+        self._ping = payload
+        self._answer()
+
+    def _answer(self) -> None:
+        """Sends a pong unless the one before still waits for the client."""
+        if self._ping is None or self.state != self.STATE_OPEN:
+            return
+        if self._written - self.pending() >= self._ponged:
+            payload, self._ping = self._ping, None
+            self._write(websocket_frames.encode(payload, websocket_frames.PONG))
+            self._ponged = self._written
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The transport's buffer is full."""
@@ -108,6 +71,7 @@ class Protocol(StockProtocol):  # type: ignore[misc]
     def resumeProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The transport's buffer is empty."""
         self.writable.set()
+        self._answer()
 
     def stopProducing(self) -> None:  # noqa: N802 - Twisted's name
         """The connection is lost: nobody may wait for it."""
@@ -122,25 +86,10 @@ class Protocol(StockProtocol):  # type: ignore[misc]
             self.visit.end()
         super().connectionLost(reason)
         self.is_open = self.is_closed = None
-        if isinstance(inbox := getattr(self, "application_queue", None), Inbox):
-            inbox.let_go()
 
     def can_send(self) -> bool:
         """Whether the connection stands and its buffer is not full."""
         return bool(self.writable.is_set() and self.state == self.STATE_OPEN)
-
-    def pause_reading(self) -> None:
-        """Leaves the client's bytes in the network."""
-        if not self._reading_paused:
-            self._reading_paused = True
-            self.transport.pauseProducing()
-
-    def resume_reading(self) -> None:
-        """Takes the client's bytes again, unless the connection is going away."""
-        if self._reading_paused:
-            self._reading_paused = False
-            if self.transport.connected:
-                self.transport.resumeProducing()
 
     def unregisterProducer(self) -> None:  # noqa: N802 - Autobahn's name
         """Autobahn drops the connection: what waits to be sent is not waited for."""
@@ -152,10 +101,14 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         if self.state != self.STATE_OPEN:
             return
         frame = websocket_frames.encode(content, 2) if binary else websocket_frames.text(content)
-        self._written += len(frame)
         self._write(frame)
 
+    def sendData(self, data: bytes, *_: Any, **__: Any) -> None:  # noqa: N802 - Autobahn's name
+        """Sends what Autobahn makes, as all else."""
+        self._write(data)
+
     def _write(self, frame: bytes) -> None:
+        self._written += len(frame)
         transport = self.transport
         if transport.connected and not transport.disconnecting and not self.pending():
             try:
@@ -175,7 +128,7 @@ class Protocol(StockProtocol):  # type: ignore[misc]
     def onClose(self, was_clean: bool, code: int, reason: str) -> None:  # noqa: N802
         """Daphne's; a connection that it never took over is in none of its lists."""
         if hasattr(self, "server"):
-            super().onClose(was_clean, code, reason)
+            super().onClose(was_clean, FLOODED.code if self._flooded else code, reason)
 
     def handle_reply(self, message: Mapping[str, Any]) -> None:
         """Daphne's, with an answer to the handshake, the reason in the close frame, and every code
@@ -233,3 +186,4 @@ class Protocol(StockProtocol):  # type: ignore[misc]
         stalled_s = self._stall.lasts_while(bool(self.pending()), self.taken)
         if stalled_s >= client_sockets.RESET_S:
             self.dropConnection(abort=True)
+        self._answer()

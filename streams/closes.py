@@ -60,3 +60,7 @@ def _cut(detail: str, room: int) -> str:
 
 def _json(found: dict[str, object]) -> str:
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+FLOODED = close(CloseCode.FLOODING, "Too many frames.", retry_after_ms=5_000)
+"""For a client that sends more than it may."""

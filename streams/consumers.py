@@ -195,7 +195,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """How the connection ended: as its client or the network has it, unless we ended it."""
         if self._ending is None:
             self._code = code
-            self._farewell = code != ABORTED
+            self._farewell = code not in _CUT
 
     def _count(self, kind: str, error: RtaiError | None) -> None:
         metrics.FRAMES_RECEIVED.labels(kind).inc()
@@ -257,4 +257,6 @@ def _bounded(code: int) -> str:
     return str(code) if code in _KNOWN else "other"
 
 
+_CUT = {ABORTED, CloseCode.FLOODING}
+"""How the server tells that the client did not take leave."""
 _KNOWN = {1000, 1001, 1005, 1006, 1009, 1011, *(int(code) for code in CloseCode)}

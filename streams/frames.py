@@ -132,13 +132,15 @@ def _line(line: str) -> Frame | Refused:
 
 
 def _refused(error: RtaiError, ref: str | None = None) -> Refused:
-    """Without where it came from: the calls that led there refer to their session, and to it."""
-    return Refused(error.with_traceback(None), ref)
+    """Without where it came from: the calls that led there refer to their session, and to it. What
+    the JSON parser raised before leads there too, and holds the whole text."""
+    error.__traceback__ = error.__context__ = None
+    return Refused(error, ref)
 
 
 def _size(text: str) -> int:
     # Four bytes a character at most: short frames need no counting.
-    if len(text) * 4 <= MAX_FRAME_BYTES:
+    if len(text) * 4 <= MAX_FRAME_BYTES or text.isascii():
         return len(text)
     return len(text.encode("utf-8", "surrogatepass"))
 

@@ -19,10 +19,34 @@ class Beat(Enum):
     DEAD = auto()
 
 
-class Pulse:
-    """Heartbeat and budgets of one connection; `clock` is monotonic in seconds."""
+class Budget:
+    """What one client may send; `clock` is monotonic in seconds."""
 
-    __slots__ = ("_budget_at", "_bytes", "_clock", "_frames", "_heard", "_next_ping", "_pinged")
+    __slots__ = ("_at", "_bytes", "_clock", "_frames")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._at = clock()
+        self._frames = float(MAX_FRAMES_A_SECOND * BURST_S)
+        self._bytes = float(MAX_BYTES_A_SECOND * BURST_S)
+
+    def spend(self, count: int, size: int) -> bool:
+        """Notes frames of `size` bytes in all; whether the client may send so much.
+
+        What is left of either fills again with time.
+        """
+        now = self._clock()
+        passed, self._at = now - self._at, now
+        most_frames, most_bytes = MAX_FRAMES_A_SECOND * BURST_S, MAX_BYTES_A_SECOND * BURST_S
+        self._frames = min(self._frames + passed * MAX_FRAMES_A_SECOND, most_frames) - count
+        self._bytes = min(self._bytes + passed * MAX_BYTES_A_SECOND, most_bytes) - size
+        return self._frames >= 0 and self._bytes >= 0
+
+
+class Pulse:
+    """Heartbeat and budget of one connection; `clock` is monotonic in seconds."""
+
+    __slots__ = ("_budget", "_clock", "_heard", "_next_ping", "_pinged")
 
     def __init__(self, clock: Callable[[], float]) -> None:
         now = clock()
@@ -30,9 +54,7 @@ class Pulse:
         self._heard = now
         self._pinged: float | None = None
         self._next_ping = now + HEARTBEAT_S
-        self._budget_at = now
-        self._frames = float(MAX_FRAMES_A_SECOND * BURST_S)
-        self._bytes = float(MAX_BYTES_A_SECOND * BURST_S)
+        self._budget = Budget(clock)
 
     @property
     def heard(self) -> float:
@@ -40,16 +62,9 @@ class Pulse:
         return self._heard
 
     def hear(self, count: int, size: int) -> bool:
-        """Notes frames of `size` bytes in all; whether the client may send so much.
-
-        Both budgets fill again with time.
-        """
-        now = self._clock()
-        passed, self._budget_at, self._heard = now - self._budget_at, now, now
-        most_frames, most_bytes = MAX_FRAMES_A_SECOND * BURST_S, MAX_BYTES_A_SECOND * BURST_S
-        self._frames = min(self._frames + passed * MAX_FRAMES_A_SECOND, most_frames) - count
-        self._bytes = min(self._bytes + passed * MAX_BYTES_A_SECOND, most_bytes) - size
-        return self._frames >= 0 and self._bytes >= 0
+        """Notes frames of `size` bytes in all; whether the client may send so much."""
+        self._heard = self._clock()
+        return self._budget.spend(count, size)
 
     def beat(self) -> Beat:
         """Whether to send a ping, or to give the client up: any frame counts as a pong.

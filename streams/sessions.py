@@ -11,7 +11,7 @@ from inference.errors import Forbidden, NotFound, Overloaded, RtaiError
 from streams import frames, keys, replies
 from streams.awaited import Awaited, Mail, Taken
 from streams.clients import Client
-from streams.closes import Close, CloseCode, close
+from streams.closes import FLOODED, Close, CloseCode, close
 from streams.directory import StreamInfo
 from streams.entry import message_of
 from streams.frames import Frame, Refused
@@ -111,7 +111,7 @@ class Session:
         """Serves one WebSocket text frame; what was asked, and what could not be served."""
         found = frames.parse(text)
         if not self._pulse.hear(len(found), size_of(text)):
-            self.end(close(CloseCode.FLOODING, "Too many frames.", retry_after_ms=5_000))
+            self.end(FLOODED)
             return []
         served = []
         for frame in found:
@@ -124,7 +124,7 @@ class Session:
         """Answers what is no text frame at all."""
         self._say("error", replies.error(error))
         if not self._pulse.hear(1, size):
-            self.end(close(CloseCode.FLOODING, "Too many frames.", retry_after_ms=5_000))
+            self.end(FLOODED)
 
     def tick(self) -> None:
         """Looks after the token's end, a stalled client and the heartbeat."""

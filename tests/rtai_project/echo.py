@@ -92,6 +92,8 @@ async def _websocket(scope: Any, receive: Any, send: Any) -> None:
     global received
     path, offered = scope["path"], scope["subprotocols"]
     await receive()
+    if path == "/late":
+        await asyncio.sleep(1)
     await send({"type": "websocket.accept", "subprotocol": offered[0] if offered else None})
     clients.add(send)
     if path == "/pour":

@@ -1,6 +1,7 @@
 """Bytes on a socket, where a client library would be too polite."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,10 +14,14 @@ UPGRADE = (
 
 
 @contextmanager
-def upgraded(served: Served, path: str = "/") -> Iterator[socket.socket]:
-    """A WebSocket after its handshake."""
+def upgraded(served: Served, path: str = "/", early: bytes = b"") -> Iterator[socket.socket]:
+    """A WebSocket after its handshake; `early` is sent when the server has read the request, and
+    has not answered."""
     with served.dial() as client:
         client.sendall(f"GET {path} HTTP/1.1\r\n{UPGRADE}\r\n".encode())
+        if early:
+            time.sleep(0.3)
+            client.sendall(early)
         got = b""
         while b"\r\n\r\n" not in got:
             got += client.recv(1)

@@ -1,8 +1,12 @@
-"""Daphne's inbox, as far as no server is needed."""
+"""What comes over a WebSocket, as far as no server is needed."""
+
+from typing import Any
 
 import pytest
+from websockets.frames import Frame, Opcode
 
-from rtai_project.websockets_daphne import INBOX_HIGH, Inbox
+from rtai_project.reading_daphne import INBOX_HIGH, MAX_PARTS, Inbox, join
+from rtai_project.websockets_uvicorn import Protocol
 
 
 class Connection:
@@ -60,3 +64,22 @@ async def test_an_inbox_that_was_let_go_pauses_nothing() -> None:
     await inbox.get()
 
     assert not connection.paused
+
+
+def test_daphne_keeps_a_message_in_many_parts_as_few() -> None:
+    parts = list[bytes]()
+    for number in range(1_000):
+        parts.append(b"%d," % number)
+        join(parts)
+        assert len(parts) <= MAX_PARTS
+
+    assert b"".join(parts) == b"".join(b"%d," % number for number in range(1_000))
+
+
+def test_uvicorn_keeps_a_message_in_many_parts_as_one() -> None:
+    protocol: Any = Protocol.__new__(Protocol)
+    protocol.frames = [b">"]
+    for number in range(1_000):
+        protocol.handle_cont(Frame(Opcode.CONT, b"%d," % number, fin=False))
+
+    assert protocol.frames == [b">" + b"".join(b"%d," % number for number in range(1_000))]

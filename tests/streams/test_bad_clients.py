@@ -5,7 +5,6 @@ import contextlib
 import json
 import resource
 import socket as net
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from generation import keys as generation_keys
@@ -30,6 +28,7 @@ from tests.builders import a_verdict
 from tests.generation.answers import an_assistant
 from tests.rtai_project.waiting import wait_until
 from tests.streams.guests import Guest, enter
+from tests.streams.memory import MIB, little_memory
 from tests.streams.people import a_message
 from tests.streams.raw_guests import CLOSE, COMPRESSED, FIN, TEXT, Raw, encode, handshake
 from tests.streams.sse_door import ASSISTED
@@ -37,7 +36,6 @@ from tests.streams.sse_guests import Door, token
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc here")
 LONG = "x" * 9_000
-MIB = 2**20
 FLOOD_BYTES = 13 * MIB
 REFUSED = "rtai_accepts_refused_total"
 
@@ -166,26 +164,6 @@ def test_one_that_reads_a_byte_now_and_then_is_cut_off(
     wait_until(lambda: sockets(sse) < before, "its socket is closed")
 
 
-@contextlib.contextmanager
-def little_memory(sse: Door) -> Iterator[None]:
-    """The server's resident memory grows by 5 MiB at most meanwhile, however short it may be."""
-    process, over = psutil.Process(sse.process.pid), threading.Event()
-    found = [process.memory_info().rss]
-
-    def watch() -> None:
-        while not over.wait(0.01):
-            found.append(process.memory_info().rss)
-
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watching.join()
-    assert max(found) - found[0] <= 5 * MIB
-
-
 def flood(sse: Door, room: str, size: int) -> None:
     """A client that sends frames of this size until it is closed, and reads nothing."""
     client, frame = listening(sse, room, buffer=0), encode("x" * size)
@@ -200,7 +178,6 @@ def flood(sse: Door, room: str, size: int) -> None:
 def test_one_that_floods_large_frames_is_closed_and_costs_little(
     sse: Door, room: str, neighbour: Guest, size: int
 ) -> None:
-    flood(sse, room, size)  # Python keeps the memory that the first one needs.
     with little_memory(sse):
         flood(sse, room, size)
 
@@ -218,9 +195,22 @@ def test_one_that_floods_and_listens_is_told_4013_and_costs_little(
                 break
         return int.from_bytes(body[:2], "big")
 
-    assert told() == 4013
     with little_memory(sse):
         assert told() == 4013
+
+
+@pytest.fixture(params=["daphne", "uvicorn"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Door]:
+    """A server that has served nobody yet."""
+    made = Door(request.param, tmp_path / "log")
+    yield made
+    made.end()
+
+
+def test_the_first_one_that_floods_costs_a_fresh_server_little_too(fresh: Door, room: str) -> None:
+    enter(fresh, token("good")).subscribe(room)
+    with little_memory(fresh, 2 * MIB):
+        flood(fresh, room, 65_000)
 
 
 def test_hundreds_from_one_address_are_turned_away_above_its_cap(sse: Door) -> None:

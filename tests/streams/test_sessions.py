@@ -1,5 +1,7 @@
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -633,6 +635,24 @@ async def test_what_a_client_may_send_is_counted_in_bytes(case: Case, character:
 
     assert served == [True] * 64 + [False]
     assert [close.code for close in visitor.closed] == [4013]
+
+
+class Text(str):
+    """One that can be watched."""
+
+
+@pytest.mark.parametrize("text", ["nonsense", "more\nnonsense", '{"type":"typo"}'])
+async def test_what_was_refused_is_gone_without_a_garbage_collection(case: Case, text: str) -> None:
+    visitor = case.visitor()
+    watched = Text(text)
+    gone = weakref.ref(watched)
+    gc.disable()
+    try:
+        assert await visitor.session.receive(watched)
+        del watched
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 async def test_bad_frames_are_answered_and_keep_the_socket(case: Case) -> None:
