@@ -128,10 +128,14 @@ def _sampling(asked: Asked, assistant: Assistant, model: ModelSettings) -> Sampl
     # Whether fewer fit is the model's own business, which counts them.
     if memory.fewest_tokens(asked.turns) > model.context_tokens:
         raise TooLarge(f"The conversation has more than {model.context_tokens} tokens.")
+    temperature = assistant.temperature if asked.temperature is None else asked.temperature
+    top_p = assistant.top_p if asked.top_p is None else asked.top_p
+    # No share at all leaves the likeliest token alone; some servers refuse to be asked so.
+    greedy = top_p == 0
     return Sampling(
         max_tokens=min(asked.max_tokens or most, most),
-        temperature=assistant.temperature if asked.temperature is None else asked.temperature,
-        top_p=assistant.top_p if asked.top_p is None else asked.top_p,
+        temperature=0.0 if greedy else temperature,
+        top_p=1.0 if greedy else top_p,
         seed=asked.seed,
         stop=asked.stop,
     )

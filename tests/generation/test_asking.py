@@ -166,6 +166,12 @@ def test_the_assistants_top_p_is_taken_where_none_is_given(
     assert compose(asked("Hi", top_p=given), book).sampling.top_p == taken
 
 
+def test_a_top_p_of_zero_takes_the_likeliest() -> None:
+    sampling = compose(asked("Hi", top_p=0.0, temperature=1.5)).sampling
+
+    assert (sampling.temperature, sampling.top_p) == (0.0, 1.0)
+
+
 def test_a_foreign_model_is_not_found() -> None:
     book = Book(models=[a_model(), a_model("secret")])
 
