@@ -30,7 +30,8 @@ class FinishReason(StrEnum):
 
 
 class OnDisconnect(StrEnum):
-    """What happens when the last connection of the session that asked is gone."""
+    """What happens when the session that asked ends: at once where its client said farewell, and
+    where it was lost, unless its user comes back and resumes the answer."""
 
     CONTINUE = "continue"
     CANCEL = "cancel"

@@ -8,8 +8,10 @@ WAITING = "rtai:generations:waiting"
 """Sorted set of ids that no worker took yet, scored by their deadline in ms."""
 
 ATTENDED = "rtai:generations:attended"
-"""Sorted set of ids that are cancelled when their owner stays away, scored by since when the owner
-is missed in ms, 0 while here."""
+"""Sorted set of ids that are cancelled when their asker stays away, scored by since when the asker
+is missed in ms, 0 while here; later than now where it was told when to come back."""
+LOOKED = "rtai:generations:looked"
+"""There while gateways look who is missed."""
 WORKED = "rtai:generations:worked"
 """There while workers take generations or write them, or one begins: what waits then waits for its
 turn."""
@@ -28,8 +30,9 @@ def generation(id: str) -> str:
     What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
     `model`; `channel`, where it is announced, and `home`, where the gateway that asked hears of a
     private one as well (may be empty); `gateway`, which hears its program hang up (empty where a
-    user's sessions count). `active` and `meters` are JSON arrays: keys of the sets that caps
-    count, and names and keys of what its tokens count against.
+    session counts); `session`, which asked (empty once it is lost), and `heir`, which resumed the
+    answer last and takes its place then. `active` and `meters` are JSON arrays: keys of the sets
+    that caps count, and names and keys of what its tokens count against.
     How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`
     (when it is dispatched again), `worker` (who claimed it), `cancelled`. How it ended: `finish`,
     `code`, `detail`, `retry_after_ms` (empty where unknown), `prompt_tokens`, `completion_tokens`.

@@ -30,6 +30,8 @@ SUBPROTOCOL = "rtai.v1"
 TOKEN_PREFIX = "rtai.token."  # noqa: S105 (where a token begins is no secret)
 ABORTED = 1006
 """How a connection ends without a close frame."""
+NO_CODE = 1005
+"""How a client closes that names no code."""
 CLOSE_S = 2.0
 """How long a close frame may take; after that the connection is dropped."""
 
@@ -247,7 +249,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if ending is not None:
             ending.cancel()
         try:
-            await session.close(farewell=self._farewell)
+            await session.close(farewell=self._farewell, returns=means_to_return(self._code))
         finally:
             self._gateway.remove(session)
 
@@ -255,6 +257,12 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 def _bounded(code: int) -> str:
     """The close code as a label: ours and the protocol's, the client's own as `other`."""
     return str(code) if code in _KNOWN else "other"
+
+
+def means_to_return(code: int) -> bool:
+    """Whether a client that closes so means to come back: with 4000 to 4499, as for the server, or
+    because something went wrong."""
+    return 4000 <= code < 4500 or (1002 <= code < 3000 and code != NO_CODE)
 
 
 _KNOWN = {1000, 1001, 1005, 1006, 1009, 1011, *(int(code) for code in CloseCode)}
