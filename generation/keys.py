@@ -61,9 +61,11 @@ def active(scope: str, subject: str) -> str:
     return WAITING if scope == "all" else f"rtai:generations:active:{scope}:{subject}"
 
 
-def conversation(site: str, user: str) -> str:
-    """List of a user's private conversation with the assistant, oldest first, for 24 hours; each
-    entry is a JSON object with `role` and `content`."""
+def conversation(site: str, user: str, api_key: str = "", name: str = "") -> str:
+    """List of a private conversation with the assistant (see `generation.memory.Conversation`),
+    oldest first, for 24 hours; each entry is a JSON object with `role` and `content`."""
+    if api_key:
+        return f"rtai:program-conversation:{site}:{api_key}:{len(user)}:{user}:{name}"
     return f"rtai:conversation:{site}:{len(user)}:{user}"
 
 
