@@ -30,8 +30,6 @@ SUBPROTOCOL = "rtai.v1"
 TOKEN_PREFIX = "rtai.token."  # noqa: S105 (where a token begins is no secret)
 ABORTED = 1006
 """How a connection ends without a close frame."""
-NO_CODE = 1005
-"""How a client closes that names no code."""
 CLOSE_S = 2.0
 """How long a close frame may take; after that the connection is dropped."""
 
@@ -260,9 +258,9 @@ def _bounded(code: int) -> str:
 
 
 def means_to_return(code: int) -> bool:
-    """Whether a client that closes so means to come back: with 4000 to 4499, as for the server, or
-    because something went wrong."""
-    return 4000 <= code < 4500 or (1002 <= code < 3000 and code != NO_CODE)
+    """Whether a client that is closed so means to come back: it says so by 4000 to 4499, as the
+    server does; of a message that is too big the server says nothing."""
+    return 4000 <= code < 4500 or code == CloseCode.TOO_BIG
 
 
 _KNOWN = {1000, 1001, 1005, 1006, 1009, 1011, *(int(code) for code in CloseCode)}
