@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import pytest
 
@@ -17,21 +16,25 @@ from tests.product import Product
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def teller() -> Iterator[Storyteller]:
     with telling() as made:
         yield made
 
 
-@pytest.fixture(params=["daphne"])
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
 def product(
-    request: pytest.FixtureRequest, tmp_path: Path, teller: Storyteller
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, teller: Storyteller
 ) -> Iterator[Product]:
-    with telling_product(tmp_path / "var", teller, request.param) as product:
+    """One for all tests of a server: what they kill is started again."""
+    data_dir = tmp_path_factory.mktemp(request.param) / "var"
+    with telling_product(data_dir, teller, request.param) as product:
         yield product
 
 
-on_both_servers = pytest.mark.parametrize("product", ["daphne", "uvicorn"], indirect=True)
+def server(product: Product) -> str:
+    """The word of the gateway's command line."""
+    return f"server_{product.environ['RTAI_SERVER']}"
 
 
 def waiting(product: Product) -> int:
@@ -56,7 +59,7 @@ async def test_a_gateway_killed_in_mid_answer_loses_no_character(
         await reader.until(lambda: reader.text == FIRST, within_s=60)
         telling = asyncio.create_task(tell_steadily(teller))
         await reader.until(lambda: len(reader.text) > 100)
-        await kill(product, "server_daphne")
+        await kill(product, server(product))
         await telling
         await reader.until(lambda: reader.end, within_s=60)
 
@@ -70,9 +73,10 @@ async def test_a_killed_gateways_answer_is_cancelled_for_who_wished_it_and_stays
 ) -> None:
     teller.begin(STORY, 5)
     async with Reader(product.url) as reader:
+        teller.hung_up = 0
         await reader.ask(on_disconnect="cancel")
         await reader.until(lambda: reader.text == FIRST, within_s=60)
-        a_victim(product, "server_daphne").kill()
+        a_victim(product, server(product)).kill()
 
     await reader.until(lambda: teller.hung_up == 1, within_s=60)
 
@@ -122,7 +126,6 @@ async def both_in_the_stream(
     return asker, reader
 
 
-@on_both_servers
 async def test_a_gateway_killed_in_mid_answer_of_a_stream_loses_nobody_a_character(
     product: Product, teller: Storyteller
 ) -> None:
@@ -130,7 +133,7 @@ async def test_a_gateway_killed_in_mid_answer_of_a_stream_loses_nobody_a_charact
     async with AsyncExitStack() as entered:
         readers = await both_in_the_stream(entered, product)
         telling = asyncio.create_task(tell_steadily(teller))
-        await kill(product, f"server_{product.environ['RTAI_SERVER']}")
+        await kill(product, server(product))
         await telling
         for each in readers:
             await each.until(lambda each=each: each.said, within_s=60)
@@ -141,7 +144,6 @@ async def test_a_gateway_killed_in_mid_answer_of_a_stream_loses_nobody_a_charact
         assert [each.seen.shown[each.id] for each in readers] == [1, 1]
 
 
-@on_both_servers
 async def test_a_worker_killed_in_mid_answer_of_a_stream_is_told_to_all_who_read_it(
     product: Product, teller: Storyteller
 ) -> None:
