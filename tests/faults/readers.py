@@ -19,6 +19,11 @@ STORY = " ".join(
 )
 WORDS = STORY.split(" ")
 FIRST = " ".join(WORDS[:5])
+LONG_ANSWERS = """
+from generation.models import AssistantModelRecord, AssistantRecord
+for record in (AssistantModelRecord, AssistantRecord):
+    record.objects.update(max_tokens=1000)
+"""
 
 
 @contextmanager
@@ -27,7 +32,7 @@ def telling_product(data_dir: Path, teller: Storyteller, server: str) -> Iterato
     environ = {"RTAI_DEMO": "1", "RTAI_GENERATION_WORKERS": "1", "RTAI_SERVER": server}
     with running(data_dir, **environ) as product:
         for command in (
-            ["shell", "-c", SETTINGS.format(url=teller.url)],
+            ["shell", "-c", SETTINGS.format(url=teller.url) + LONG_ANSWERS],
             ["limits", "off", "--all"],
         ):
             found = [sys.executable, "manage.py", *command]
