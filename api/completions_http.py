@@ -9,10 +9,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import uuid4
 
-from api import completions, openai_errors
+from api import completion_requests, completions, openai_errors
 from api.bodies import json_object
 from api.callers_http import Caller, caller
-from api.completions import Completion, Wanted
+from api.completion_requests import Wanted
+from api.completions import Completion
+from api.openai_errors import UnknownPath
 from generation.assistants_db import assistants
 from generation.generations import FinishReason, Usage
 from inference import metrics_prometheus as metrics
@@ -38,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class OpenAIPaths:
-    """Answers OpenAI's paths; everything else goes to the application behind it."""
+    """Answers all paths below `/v1/`; everything else goes to the application behind it."""
 
     def __init__(self, otherwise: Application) -> None:
         self._otherwise = otherwise
@@ -46,7 +48,7 @@ class OpenAIPaths:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serves one request."""
         path = scope["path"]
-        if path != CHAT and path != MODELS and not path.startswith(f"{MODELS}/"):
+        if not f"{path}/".startswith(openai_errors.BELOW):
             await self._otherwise(scope, receive, send)
             return
         call = Call(scope, receive, send)
@@ -102,7 +104,7 @@ class Call:
 
     async def fail(self, error: RtaiError) -> None:
         """An error, as an event where the answer has begun."""
-        found = openai_errors.body(error.code, error.detail)
+        found = openai_errors.body(error)
         if self.started:
             await self.write(completions.event(found), more=False)
             return
@@ -113,12 +115,15 @@ class Call:
 
 
 async def _serve(call: Call, path: str) -> None:
+    name = path.removeprefix(f"{MODELS}/") if path.startswith(f"{MODELS}/") else ""
+    if path not in (CHAT, MODELS) and not name:
+        raise UnknownPath(f"There is no path {path[:200]} here.")
     wanted_method = "POST" if path == CHAT else "GET"
     if call.scope["method"] != wanted_method:
         raise openai_errors.WrongMethod(wanted_method)
     found = await call.caller()
     if path == CHAT:
-        wanted = completions.wanted(await call.body(), uuid4().hex)
+        wanted = completion_requests.wanted(await call.body(), uuid4().hex)
         gateway = await lifespan.gateway()
         if gateway.draining:
             raise Overloaded("Shutting down.", retry_after_ms=1_000)
@@ -127,7 +132,7 @@ async def _serve(call: Call, path: str) -> None:
     names = await in_thread(lambda: _models(found.site))
     if path == MODELS:
         await call.answer({"object": "list", "data": [completions.model(name) for name in names]})
-    elif (name := path.removeprefix(f"{MODELS}/")) in names:
+    elif name in names:
         await call.answer(completions.model(name))
     else:
         raise NotFound("There is no such model here.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from generation import memory
 from generation.assistants import Assistant, AssistantBook, ModelSettings
 from generation.generations import Generation, OnDisconnect
-from generation.memory import Memory
+from generation.memory import Conversation, Memory
 from generation.store import Requester
 from generation.triggers import without_mention
 from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
@@ -21,7 +21,8 @@ ASSISTANT_ID = "assistant"
 class Asked:
     """A request whose form was checked; None stands for what the assistant's settings say.
 
-    `judged_before` is set for turns that a verdict allowed already.
+    `judged_before` is set for turns that a verdict allowed already. `conversation` is the name that
+    a program gave its own, "" where it wants none to be kept.
     """
 
     ref: str
@@ -35,6 +36,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     on_disconnect: OnDisconnect = OnDisconnect.CONTINUE
     judged_before: bool = False
+    conversation: str = ""
 
 
 class Composer:
@@ -67,7 +69,6 @@ class Composer:
         model = _model(book, assistant, asked.model)
         sampling = _sampling(asked, assistant, model)
         now_ms = self._now_ms()
-        remembers = len(asked.turns) == 1 and not who.api_key
         return Generation(
             id=self._new_id(now_ms),
             site=who.site,
@@ -81,7 +82,7 @@ class Composer:
             judged=0 if asked.judged_before else _judged(asked.turns),
             sampling=sampling,
             on_disconnect=asked.on_disconnect,
-            remember=remembers and asked.stream is None,
+            conversation=_kept(asked, who),
             accepted_ms=now_ms,
             deadline_ms=now_ms + assistant.wait_s * 1_000,
         )
@@ -98,8 +99,9 @@ class Composer:
         """The site's prompt, the client's own, as much memory as fits, and what was asked."""
         systems = [turn for turn in asked.turns if turn.role == Role.SYSTEM]
         spoken = [turn for turn in asked.turns if turn.role != Role.SYSTEM]
-        said = without_mention(spoken[-1].content, assistant.mention)
-        spoken[-1] = Turn(Role.USER, said)
+        if spoken[-1].role is Role.USER:
+            said = without_mention(spoken[-1].content, assistant.mention)
+            spoken[-1] = Turn(Role.USER, said)
         if assistant.system_prompt:
             systems.insert(0, Turn(Role.SYSTEM, assistant.system_prompt))
         budget = min(assistant.memory_tokens, room - memory.tokens([*systems, *spoken]))
@@ -110,7 +112,20 @@ class Composer:
         if asked.stream is not None:
             question = asked.turns[-1].content
             return self._memory.of_stream(who.site, asked.stream, who.user, question)
-        return [] if who.api_key else self._memory.of_user(who.site, who.user)
+        conversation = _conversation(asked, who)
+        return self._memory.of(conversation) if conversation is not None else []
+
+
+def _conversation(asked: Asked, who: Requester) -> Conversation | None:
+    """Where what is asked belongs to, if anywhere."""
+    if asked.stream is not None or (who.api_key and not asked.conversation):
+        return None
+    return Conversation(who.site, who.user, who.api_key, asked.conversation)
+
+
+def _kept(asked: Asked, who: Requester) -> Conversation | None:
+    """Where the exchange is kept; a user's client that sends the turns itself keeps them too."""
+    return _conversation(asked, who) if who.api_key or len(asked.turns) == 1 else None
 
 
 def _model(book: AssistantBook, assistant: Assistant, name: str | None) -> ModelSettings:
@@ -128,10 +143,14 @@ def _sampling(asked: Asked, assistant: Assistant, model: ModelSettings) -> Sampl
     # Whether fewer fit is the model's own business, which counts them.
     if memory.fewest_tokens(asked.turns) > model.context_tokens:
         raise TooLarge(f"The conversation has more than {model.context_tokens} tokens.")
+    temperature = assistant.temperature if asked.temperature is None else asked.temperature
+    top_p = assistant.top_p if asked.top_p is None else asked.top_p
+    # No share at all leaves the likeliest token alone; some servers refuse to be asked so.
+    greedy = top_p == 0
     return Sampling(
         max_tokens=min(asked.max_tokens or most, most),
-        temperature=assistant.temperature if asked.temperature is None else asked.temperature,
-        top_p=assistant.top_p if asked.top_p is None else asked.top_p,
+        temperature=0.0 if greedy else temperature,
+        top_p=1.0 if greedy else top_p,
         seed=asked.seed,
         stop=asked.stop,
     )

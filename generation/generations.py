@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from generation.memory import Conversation
 from inference.generator import Role, Sampling, Turn
 from policy.messages import Author
 
@@ -30,7 +31,8 @@ class FinishReason(StrEnum):
 
 
 class OnDisconnect(StrEnum):
-    """What happens when the last connection of the session that asked is gone."""
+    """What happens when the session that asked ends: at once where its client said farewell, and
+    where it was lost, unless its user comes back and resumes the answer."""
 
     CONTINUE = "continue"
     CANCEL = "cancel"
@@ -42,7 +44,8 @@ class Generation:
 
     `turns` is what the model gets, system prompt and memory included; of these the last `judged`
     came from the client and are judged before the model sees them. `stream` None is private:
-    only its owner sees it. `remember` keeps the exchange in the owner's private conversation.
+    only its owner sees it. `conversation` is where the exchange is kept, None where it is not: one
+    turn is put behind what was said there, several are all that was said.
     """
 
     id: str
@@ -57,7 +60,7 @@ class Generation:
     judged: int
     sampling: Sampling
     on_disconnect: OnDisconnect
-    remember: bool
+    conversation: Conversation | None
     accepted_ms: int
     deadline_ms: int
     """If no worker took it by then, it is interrupted."""
@@ -70,9 +73,11 @@ class Generation:
     def from_json(cls, found: Mapping[str, Any]) -> "Generation":
         """The inverse of `as_json`."""
         sampling = {**found["sampling"], "stop": tuple(found["sampling"]["stop"])}
+        kept = found["conversation"]
         return cls(
             **{
                 **found,
+                "conversation": None if kept is None else Conversation(**kept),
                 "owner": Author(**found["owner"]),
                 "assistant": Author(**found["assistant"]),
                 "turns": tuple(

@@ -138,6 +138,7 @@ class RedisGenerations:
             "stream": stream or "",
             "user": generation.owner.id,
             "ref": generation.ref,
+            "session": generation.session,
             "model": generation.model,
             "channel": self._channel(group),
             "home": self._channel(self.home) if self.home and stream is None else "",

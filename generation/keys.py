@@ -8,8 +8,10 @@ WAITING = "rtai:generations:waiting"
 """Sorted set of ids that no worker took yet, scored by their deadline in ms."""
 
 ATTENDED = "rtai:generations:attended"
-"""Sorted set of ids that are cancelled when their owner stays away, scored by since when the owner
-is missed in ms, 0 while here."""
+"""Sorted set of ids that are cancelled when their asker stays away, scored by since when the asker
+is missed in ms, 0 while here; later than now where it was told when to come back."""
+LOOKED = "rtai:generations:looked"
+"""There while gateways look who is missed."""
 WORKED = "rtai:generations:worked"
 """There while workers take generations or write them, or one begins: what waits then waits for its
 turn."""
@@ -28,8 +30,9 @@ def generation(id: str) -> str:
     What was asked: `body` (Generation as JSON), and of that `site`, `stream`, `user`, `ref`,
     `model`; `channel`, where it is announced, and `home`, where the gateway that asked hears of a
     private one as well (may be empty); `gateway`, which hears its program hang up (empty where a
-    user's sessions count). `active` and `meters` are JSON arrays: keys of the sets that caps
-    count, and names and keys of what its tokens count against.
+    session counts); `session`, which asked (empty once it is lost), and `heir`, which resumed the
+    answer last and takes its place then. `active` and `meters` are JSON arrays: keys of the sets
+    that caps count, and names and keys of what its tokens count against.
     How it goes: `status`, `length` (characters so far), `since_ms` (when it was admitted), `due_ms`
     (when it is dispatched again), `worker` (who claimed it), `cancelled`. How it ended: `finish`,
     `code`, `detail`, `retry_after_ms` (empty where unknown), `prompt_tokens`, `completion_tokens`.
@@ -58,9 +61,11 @@ def active(scope: str, subject: str) -> str:
     return WAITING if scope == "all" else f"rtai:generations:active:{scope}:{subject}"
 
 
-def conversation(site: str, user: str) -> str:
-    """List of a user's private conversation with the assistant, oldest first, for 24 hours; each
-    entry is a JSON object with `role` and `content`."""
+def conversation(site: str, user: str, api_key: str = "", name: str = "") -> str:
+    """List of a private conversation with the assistant (see `generation.memory.Conversation`),
+    oldest first, for 24 hours; each entry is a JSON object with `role` and `content`."""
+    if api_key:
+        return f"rtai:program-conversation:{site}:{api_key}:{len(user)}:{user}:{name}"
     return f"rtai:conversation:{site}:{len(user)}:{user}"
 
 

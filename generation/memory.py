@@ -1,6 +1,7 @@
 """What an assistant remembers: the latest turns that fit a budget of tokens."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from inference.generator import Turn
@@ -17,6 +18,17 @@ LONGEST_TOKEN = 12
 """Of any model, in bytes; hardly a text is made of longer ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A private conversation with the assistant: a user's, or, of a program, one that it gave a
+    `name`, apart for each of its API keys and each user whom it speaks for."""
+
+    site: str
+    user: str
+    api_key: str = ""
+    name: str = ""
+
+
 class Memory(Protocol):
     """Where earlier turns are found, oldest first; raise Overloaded while it is away."""
 
@@ -24,8 +36,8 @@ class Memory(Protocol):
         """What was last said in a stream, without the message with which `user` just `asked`."""
         ...
 
-    def of_user(self, site: str, user: str) -> Sequence[Turn]:
-        """A user's private conversation with the assistant."""
+    def of(self, conversation: Conversation) -> Sequence[Turn]:
+        """What was said in a private conversation."""
         ...
 
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import cast
 
 import redis
 
 from generation import keys
+from generation.memory import Conversation
 from inference.errors import Overloaded
 from inference.generator import Role, Turn
 from policy.messages import Author
@@ -43,10 +44,10 @@ class RedisMemory:
             raise Overloaded("The stream's memory is away for a moment.") from error
         return turns_of(_without(said, user, asked))
 
-    def of_user(self, site: str, user: str) -> Sequence[Turn]:
+    def of(self, conversation: Conversation) -> Sequence[Turn]:
         """See `generation.memory.Memory`."""
         try:
-            found = self._client.lrange(keys.conversation(site, user), 0, -1)
+            found = self._client.lrange(keys.conversation(**asdict(conversation)), 0, -1)
         except (redis.RedisError, OSError) as error:
             raise Overloaded("The conversation is away for a moment.") from error
         stored = [json.loads(each) for each in cast(list[str], found)]

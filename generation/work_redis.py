@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import msgpack
@@ -87,8 +88,7 @@ class RedisWork:
         retry_after_ms: int | None = None,
     ) -> bool:
         """See `generation.store.Work`."""
-        remembers = generation.remember and reason in REMEMBERED
-        user = generation.owner.id
+        kept = generation.conversation if reason in REMEMBERED else None
         arguments = {
             "id": generation.id,
             "claim": self._of(generation),
@@ -98,8 +98,8 @@ class RedisWork:
             "code": code,
             "detail": detail,
             "retry_after_ms": retry_after_ms,
-            "conversation": keys.conversation(generation.site, user) if remembers else "",
-            "turn": _turn(generation),
+            "conversation": keys.conversation(**asdict(kept)) if kept else "",
+            "said": _said(generation) if kept else [],
         }
         found = bool(_run(self._finish, msgpack.packb(arguments)))
         self._claims.pop(generation.id, None)
@@ -132,7 +132,10 @@ def _reached(call: Callable[[], Any]) -> Any:
         raise Overloaded("Generations are away for a moment.") from error
 
 
-def _turn(generation: Generation) -> str:
+def _said(generation: Generation) -> list[str]:
     """What was asked, as conversations keep it."""
-    last = generation.turns[-1]
-    return json.dumps({"role": last.role.value, "content": last.content}, ensure_ascii=False)
+    asked = generation.turns[len(generation.turns) - generation.judged :]
+    return [
+        json.dumps({"role": each.role.value, "content": each.content}, ensure_ascii=False)
+        for each in asked
+    ]

@@ -109,8 +109,9 @@ local a = cmsgpack.unpack(ARGV[1])
 if not claimed(a.id, a.claim) then return 0 end
 if a.conversation ~= '' and tonumber(fields(a.id, 'length')) > 0 then
   local answer = redis.call('GET', text_key(a.id)) or ''
-  redis.call('RPUSH', a.conversation, a.turn,
-    cjson.encode({{role = 'assistant', content = answer}}))
+  if #a.said > 1 then redis.call('DEL', a.conversation) end
+  for _, turn in ipairs(a.said) do redis.call('RPUSH', a.conversation, turn) end
+  redis.call('RPUSH', a.conversation, cjson.encode({{role = 'assistant', content = answer}}))
   local turns, size, kept = redis.call('LRANGE', a.conversation, -{REMEMBERED_TURNS}, -1), 0, 0
   for i = #turns, 1, -1 do
     size = size + #turns[i]

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from api import openai_errors
+
 HEAD_S = 10.0
 """How long a client may take for the head of a request, from its connection or first line."""
 MAX_HEAD = 16 * 1024
@@ -23,31 +25,34 @@ def large_head() -> bytes:
     return answer(431, f"The head of a request has at most {MAX_HEAD} bytes.")
 
 
-def large_body() -> bytes:
-    """The answer to a body over its limit."""
-    return answer(413, f"A body has at most {MAX_BODY} bytes.")
+def large_body(target: bytes) -> bytes:
+    """The answer to a body over its limit; `target` is what the request's first line names."""
+    return answer(413, f"A body has at most {MAX_BODY} bytes.", target)
 
 
-def slow_body() -> bytes:
+def slow_body(target: bytes) -> bytes:
     """The answer to a body that does not end."""
-    return answer(408, f"The body did not come within {BODY_S:g} s.")
+    return answer(408, f"The body did not come within {BODY_S:g} s.", target)
 
 
-def answer(status: int, detail: str) -> bytes:
-    """A problem document as the API has them: its connection's last answer."""
+def answer(status: int, detail: str, target: bytes = b"") -> bytes:
+    """A problem document as the API has them, or an error as OpenAI's clients know it: its
+    connection's last answer."""
     title = HTTPStatus(status).phrase
-    code = _CODES[status]
-    found = {
+    found: dict[str, object] = {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": detail,
-        "code": code,
+        "code": _CODES[status],
     }
+    kind = "application/problem+json"
+    if target.startswith(openai_errors.BELOW.encode()):
+        found, kind = openai_errors.of_status(status, detail), "application/json"
     body = json.dumps(found).encode()
     lines = (
         f"HTTP/1.1 {status} {title}",
-        "content-type: application/problem+json",
+        f"content-type: {kind}",
         f"content-length: {len(body)}",
         "connection: close",
         "",

@@ -42,7 +42,7 @@ class Request(WebRequest):  # type: ignore[misc]
         if self._received <= request_limits.MAX_BODY:
             super().handleContentChunk(data)
         else:
-            self.channel.turn_away(request_limits.large_body())
+            self.channel.turn_away(request_limits.large_body(self.channel.target()))
 
     def process(self) -> Any:
         """Daphne's; a request that became a WebSocket leaves its visit there, and is gone.
@@ -185,15 +185,15 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
         """Twisted's; the head of a request is there, and its body is not needed to refuse it."""
         forwarded = self.requests[-1].requestHeaders.getRawHeaders("X-Forwarded-For", ())
         if refusal := self.visit.request(forwarded):
-            self.transport.write(refusals.response(refusal))
+            self.transport.write(refusals.response(refusal, self.target()))
             self.loseConnection()
             return
         self._rest()
         if (self.length or 0) > request_limits.MAX_BODY:
-            self.turn_away(request_limits.large_body())
+            self.turn_away(request_limits.large_body(self.target()))
             return
         if self.length != 0:
-            slow = request_limits.slow_body()
+            slow = request_limits.slow_body(self.target())
             self._waiting = reactor.callLater(request_limits.BODY_S, self.turn_away, slow)
         super().allHeadersReceived()
 
@@ -203,6 +203,10 @@ class Channel(http.HTTPChannel):  # type: ignore[misc]
             return
         self._rest()
         super().allContentReceived()
+
+    def target(self) -> bytes:
+        """What the first line of the request under way names."""
+        return bytes(getattr(self, "_path", b""))
 
     def turn_away(self, answer: bytes) -> None:
         """Answers a request that breaks a limit. What its client still sends is dropped for a

@@ -75,7 +75,7 @@ class Protocol(HttpToolsProtocol):
         if self._is_large():
             self._turn_away(request_limits.large_head())
         elif self.visit.refusal is None and self._announces_too_much():
-            self._turn_away(request_limits.large_body())
+            self._turn_away(request_limits.large_body(self.url))
         else:
             self._begin_body()
             super().on_headers_complete()
@@ -84,7 +84,7 @@ class Protocol(HttpToolsProtocol):
         """uvicorn's; a body may come without its length."""
         self._body += len(body)
         if self._body > request_limits.MAX_BODY:
-            self._turn_away(request_limits.large_body())
+            self._turn_away(request_limits.large_body(self.url))
         if not self._turned_away:
             super().on_body(body)
 
@@ -123,7 +123,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head, self._unparsed, self._body = False, 0, 0
         if self.visit.refusal is None:
             self._rest()
-            slow = request_limits.slow_body()
+            slow = request_limits.slow_body(self.url)
             wait_s = request_limits.BODY_S
             self._waiting = self.loop.call_later(wait_s, self._turn_away, slow)
 
@@ -171,7 +171,7 @@ class Protocol(HttpToolsProtocol):
         """
         transports_uvicorn.tell(cycle.scope, cycle.transport)
         if refusal := self.visit.request(forwarded(cycle.scope["headers"])):
-            app = refusals.application(refusal)
+            app = refusals.application(refusal, cycle.scope["raw_path"])
 
         async def run(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)

@@ -40,6 +40,13 @@ class Close:
     code: int
     reason: str
 
+    @property
+    def back_ms(self) -> int | None:
+        """When its client is expected back, in milliseconds; None for one that was sent away."""
+        if self.code >= 4500:
+            return None
+        return int(json.loads(self.reason).get("retry_after_ms", 0))
+
 
 def close(code: CloseCode, detail: str = "", retry_after_ms: int | None = None) -> Close:
     """A close whose reason has `code`, `detail` (cut to fit) and, if it is to, when to return."""

@@ -247,7 +247,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if ending is not None:
             ending.cancel()
         try:
-            await session.close(farewell=self._farewell)
+            await session.close(farewell=self._farewell, returns=means_to_return(self._code))
         finally:
             self._gateway.remove(session)
 
@@ -255,6 +255,12 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 def _bounded(code: int) -> str:
     """The close code as a label: ours and the protocol's, the client's own as `other`."""
     return str(code) if code in _KNOWN else "other"
+
+
+def means_to_return(code: int) -> bool:
+    """Whether a client that is closed so means to come back: it says so by 4000 to 4499, as the
+    server does; of a message that is too big the server says nothing."""
+    return 4000 <= code < 4500 or code == CloseCode.TOO_BIG
 
 
 _CUT = {ABORTED, CloseCode.FLOODING}

@@ -82,11 +82,14 @@ class Following:
             if cursor and not (cursor.asked and session.client.may_use(stream)):
                 answer.detach(session.id)
 
-    def leave(self, session: Asker) -> None:
-        """Sends a session nothing more at all."""
+    def leave(self, session: Asker) -> list[str]:
+        """Sends a session nothing more at all; ids of its user's answers that it asked for."""
+        asked = []
         for answer in self._answers.values():
-            if answer.detach(session.id) is not None:
+            if (cursor := answer.detach(session.id)) is not None:
                 self._soon(f"leave {answer.id}", self.let_go(answer))
+                asked += [answer.id] if cursor.asked and answer.is_of(session.client) else []
+        return asked
 
     def known(self, generation: Generation) -> Answer:
         """The answer that a generation is."""

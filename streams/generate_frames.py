@@ -59,7 +59,7 @@ def generate(found: Mapping[str, Any]) -> Generate:
         model=fields.text(given, "model", MAX_MODEL) if "model" in given else None,
         max_tokens=_whole(given, "max_tokens", least=1),
         temperature=_temperature(given),
-        top_p=_top_p(given),
+        top_p=fields.number(given, "top_p", 1.0) if "top_p" in given else None,
         seed=_whole(given, "seed", least=0),
         stop=_stop(given),
         on_disconnect=_on_disconnect(given),
@@ -68,8 +68,8 @@ def generate(found: Mapping[str, Any]) -> Generate:
 
 
 def cancel(found: Mapping[str, Any]) -> Cancel:
-    """A `cancel` frame."""
-    if "id" in found:
+    """A `cancel` frame; what is null counts as absent."""
+    if found.get("id") is not None:
         return Cancel(id=fields.text(found, "id", fields.MAX_REF))
     return Cancel(ref=fields.text(found, "ref", fields.MAX_REF))
 
@@ -106,14 +106,6 @@ def _whole(found: Mapping[str, Any], field: str, least: int) -> int | None:
 def _temperature(found: Mapping[str, Any]) -> float | None:
     given = "temperature" in found
     return fields.number(found, "temperature", MAX_TEMPERATURE) if given else None
-
-
-def _top_p(found: Mapping[str, Any]) -> float | None:
-    if "top_p" not in found:
-        return None
-    if not (share := fields.number(found, "top_p", 1.0)):
-        raise BadFrame("'top_p' must be above 0.")
-    return share
 
 
 def _stop(found: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,16 +1,18 @@
 """What sessions ask of the assistant: an answer, the rest of one, or its end."""
 
+import logging
 from asyncio import Semaphore
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from generation.asking import Asked
 from generation.assistants import AssistantBook
-from generation.generations import Generation
+from generation.generations import Generation, Snapshot
 from generation.store import Admitted, Generations, Requester
-from inference.errors import Forbidden, NotFound
+from inference.errors import Forbidden, NotFound, Overloaded
 from policy.messages import Author
 from streams.answers import Answer, Asker
+from streams.attendance import Attendance
 from streams.clients import Client
 from streams.following import NOT_YET, Following
 from streams.generate_frames import Cancel, Generate, Resume
@@ -18,20 +20,21 @@ from streams.generate_frames import Cancel, Generate, Resume
 BEHIND_ALL = 2**63
 """A place after every text: whoever is there gets `done` only."""
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Makers:
     """Who makes answers.
 
     `compose` raises RtaiError. `dispatch` tells a worker and may fail in silence, for the sweep
-    does it again. `left` names generations whose owners stay away and wished to cancel them then;
-    it raises Overloaded. `book` never blocks.
+    does it again. `book` never blocks.
     """
 
     generations: Generations
     compose: Callable[[Asked, Requester, Author], Awaitable[Generation]]
     dispatch: Callable[[str], Awaitable[None]]
-    left: Callable[[], Awaitable[Sequence[str]]]
+    attendance: Attendance
     book: Callable[[], AssistantBook]
 
 
@@ -67,20 +70,33 @@ class Generating:
             return None
         return {"name": found.name, "trigger": found.trigger.value}
 
-    def leave(self, session: Asker) -> None:
-        """The session ends; its user may come back and go on."""
-        self.following.leave(session)
+    def leave(self, session: Asker) -> Sequence[str]:
+        """The session ends, and is sent nothing more; what it asked for, for `depart`."""
+        return self.following.leave(session)
+
+    async def depart(self, session: Asker, asked: Sequence[str], back_ms: int | None) -> None:
+        """Cancels what a session asked for that goes for good, where that was wished; one that is
+        expected back in `back_ms` may go on with it. What fails is left to the sweep."""
+        if not asked:
+            return
+        try:
+            async with self._gate:
+                attendance, generations = self._makers.attendance, self._makers.generations
+                for id in await attendance.depart(session.id, asked, back_ms):
+                    await generations.cancel(id)
+        except Overloaded as error:
+            logger.info("Answers of a session that ended are left to the sweep: %s", error)
 
     async def check(self) -> None:
         """Finds what the bus lost. Raises Overloaded."""
         await self.following.check()
 
     async def sweep(self) -> None:
-        """Ends what lost its worker, or its owner where that was wished; dispatches again what no
+        """Ends what lost its worker, or its asker where that was wished; dispatches again what no
         worker took. Raises Overloaded."""
         for id in await self._makers.generations.sweep():
             await self._makers.dispatch(id)
-        for id in await self._makers.left():
+        for id in await self._makers.attendance.left():
             await self._makers.generations.cancel(id)
 
     async def _ask(self, session: Asker, asked: Asked) -> None:
@@ -103,7 +119,7 @@ class Generating:
             return
         await self.following.drop(session, answer)
         found, snapshot = await self.following.find(admitted.id)
-        await self.following.follow(session, found, snapshot, 0, told=False)
+        await self._go_on(session, found, snapshot, 0, told=False)
 
     async def _admit(self, answer: Answer, generation: Generation, who: Requester) -> Admitted:
         """Heard of before a worker can know of it, so that nothing of it is missed."""
@@ -116,12 +132,24 @@ class Generating:
         answer, snapshot = await self.following.find(frame.id)
         if not _may_follow(session.client, answer):
             raise NotFound("There is no such generation.")
-        await self.following.follow(session, answer, snapshot, frame.start, told=True)
+        await self._go_on(session, answer, snapshot, frame.start, told=True)
+
+    async def _go_on(
+        self, session: Asker, answer: Answer, snapshot: Snapshot | None, start: int, *, told: bool
+    ) -> None:
+        """Follows what was asked before; an owner may take the place of a session that was lost."""
+        is_over = snapshot is not None and snapshot.finish is not None
+        if answer.is_of(session.client) and not is_over:
+            async with self._gate:
+                await self._makers.attendance.take_up(answer.id, session.id)
+        await self.following.follow(session, answer, snapshot, start, told=told)
 
     async def _cancel(self, session: Asker, frame: Cancel) -> None:
         id = frame.id or await self._named(session.client, frame.ref)
         answer, snapshot = await self.following.find(id)
         if not _may_cancel(session.client, answer):
+            if _may_follow(session.client, answer):
+                raise Forbidden("Its owner and moderators may cancel it.")
             raise NotFound("There is no such generation.")
         if session.id not in answer.cursors:
             await self.following.follow(session, answer, snapshot, BEHIND_ALL, told=True)

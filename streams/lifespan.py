@@ -107,8 +107,8 @@ class Gateway:
         following = self.hub.companion = Following(
             Sources(self.hub, self.bus, self.directory, self.generations, gate, now, _count_sent)
         )
-        left = RedisAttendance(self._url).left
-        makers = Makers(self.generations, found.compose, found.dispatch, left, found.book)
+        attendance = RedisAttendance(self._url)
+        makers = Makers(self.generations, found.compose, found.dispatch, attendance, found.book)
         return Generating(following, makers, gate, now)
 
     def _make_ports(self, admission: RedisAdmission, removal: RedisRemoval) -> Ports:

@@ -83,18 +83,25 @@ class Session:
         about = self.id, HEARTBEAT_S, frames.MAX_FRAME_BYTES, self._ports.now_ms()
         self._say("welcome", replies.welcome(*about))
 
-    async def close(self, *, farewell: bool = False) -> None:
+    async def close(self, *, farewell: bool = False, returns: bool = False) -> None:
         """Takes the session off every list: here before it first waits, elsewhere whatever is away.
 
-        A client that said farewell has read what was written before.
+        A client that said farewell has read what was written before, and goes for good unless it
+        `returns`.
         """
         self.leaving = True
         self._farewell = farewell
         unread = [] if farewell else self._awaited.unread(self._pulse.heard)
         self._ports.audience.leave(self, unread)
         self.outbox.discard()
-        self._ports.generating.leave(self)
-        await self._subscriptions.leave_all(self)
+        asked = self._ports.generating.leave(self)
+        back_ms = None if farewell and not returns else 0
+        if self.ended is not None:
+            back_ms = self.ended.back_ms
+        try:
+            await self._ports.generating.depart(self, asked, back_ms)
+        finally:
+            await self._subscriptions.leave_all(self)
         try:
             async with self._ports.gate:
                 await self._ports.store.close(self.client)

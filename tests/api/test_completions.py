@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from api import openai_errors
-from api.completions import DONE, MAX_CONTENT, Completion, wanted
+from api.completion_requests import MAX_CONTENT, MAX_TURNS, wanted
+from api.completions import DONE, Completion
 from generation.generations import FinishReason, OnDisconnect, Usage
 from inference.errors import BadFrame, RateLimited, RtaiError, TooLarge, Unsupported
 from inference.generator import Role, Turn
 
 HI = {"role": "user", "content": "Hi"}
+IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {}}]}
+CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]}
 
 
 def a_body(**changes: Any) -> dict[str, Any]:
@@ -85,27 +88,62 @@ def test_a_developer_speaks_for_the_system() -> None:
     assert wanted(a_body(messages=messages), "r1").asked.turns[0].role is Role.SYSTEM
 
 
+def test_an_assistants_turn_without_a_text_is_left_out() -> None:
+    empty = ["", None, [], [{"type": "text", "text": ""}]]
+    said = [{"role": "assistant", "content": each} for each in empty]
+    silent: dict[str, Any] = {
+        "role": "assistant",
+        "refusal": None,
+        "tool_calls": None,
+        "annotations": [],
+    }
+    messages = [HI, *said, silent, {"role": "system", "content": ""}, HI]
+
+    assert wanted(a_body(messages=messages), "r1").asked.turns == (Turn(Role.USER, "Hi"),) * 2
+
+
+@pytest.mark.parametrize("role", ["system", "developer", "assistant"])
+def test_a_conversation_may_end_otherwise_than_with_the_user(role: str) -> None:
+    messages = [HI, {"role": role, "content": "Ho"}]
+
+    assert [turn.content for turn in wanted(a_body(messages=messages), "r1").asked.turns] == [
+        "Hi", "Ho",
+    ]  # fmt: skip
+
+
+def test_a_top_p_of_zero_and_an_empty_user_are_understood() -> None:
+    found = wanted(a_body(top_p=0, user=""), "r1")
+
+    assert (found.asked.top_p, found.user) == (0.0, "")
+
+
+def test_a_conversation_is_kept_where_it_has_a_name() -> None:
+    for name in ("a", "é" * 64):
+        metadata = {"conversation": name, "topic": "x" * 1_000}
+        assert wanted(a_body(metadata=metadata), "r1").asked.conversation == name
+    for none in (None, {}, {"topic": 7}):
+        assert wanted(a_body(metadata=none), "r1").asked.conversation == ""
+
+
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "field"),
     [
-        ({"model": None}, "model"),
         ({"model": 7}, "model"),
         ({"model": "m" * 101}, "model"),
-        ({"messages": None}, "messages"),
         ({"messages": []}, "messages"),
         ({"messages": "Hi"}, "messages"),
-        ({"messages": [HI] * 257}, "messages"),
+        ({"messages": [HI] * (MAX_TURNS + 1)}, "messages"),
+        ({"messages": [{"role": "system", "content": "Hi"}]}, "messages"),
+        ({"messages": [{"role": "assistant", "content": ""}]}, "messages"),
         ({"messages": ["Hi"]}, "messages[0]"),
-        ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": ""}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": ["Hi"]}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": "a\0b"}]}, "messages[0]"),
-        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0]"),
-        ({"messages": [{"role": "user", "content": "a" * (MAX_CONTENT + 1)}]}, "messages[0]"),
-        ({"messages": [HI, {"role": "assistant", "content": "Ho"}]}, "user's"),
-        ({"messages": [{"role": "tool", "content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "assistant", "content": 5}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "a\0b"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages[0].content"),
+        ({"messages": [HI, {"role": "tool", "content": "Hi"}]}, "messages[1].role"),
         ({"messages": [{"role": ["user"], "content": "Hi"}]}, "messages[0].role"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
@@ -116,7 +154,7 @@ def test_a_developer_speaks_for_the_system() -> None:
         ({"temperature": float("nan")}, "temperature"),
         ({"temperature": float("inf")}, "temperature"),
         ({"temperature": 10**400}, "temperature"),
-        ({"top_p": 0}, "top_p"),
+        ({"top_p": -0.1}, "top_p"),
         ({"top_p": 1.1}, "top_p"),
         ({"top_p": -(10**400)}, "top_p"),
         ({"seed": "7"}, "seed"),
@@ -126,35 +164,73 @@ def test_a_developer_speaks_for_the_system() -> None:
         ({"stop": {"a": 1}}, "stop"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": []}, "stream_options"),
-        ({"stream_options": {"include_usage": 1}}, "include_usage"),
-        ({"user": ""}, "user"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+        ({"user": 5}, "user"),
+        ({"user": "u" * 129}, "user"),
+        ({"metadata": "trip"}, "metadata"),
+        ({"metadata": {"conversation": ""}}, "metadata.conversation"),
+        ({"metadata": {"conversation": "c" * 65}}, "metadata.conversation"),
+        ({"metadata": {"conversation": 5}}, "metadata.conversation"),
+        ({"metadata": {"conversation": None}}, "metadata.conversation"),
+        ({"metadata": {"conversation": "a\0"}}, "metadata.conversation"),
     ],
 )
-def test_what_is_malformed_is_refused_by_name(changes: dict[str, Any], named: str) -> None:
+def test_what_is_malformed_is_refused_by_name(changes: dict[str, Any], field: str) -> None:
     with pytest.raises(BadFrame) as caught:
         wanted(a_body(**changes), "r1")
 
-    assert named in caught.value.detail
+    assert field in caught.value.detail
+    found = openai_errors.body(caught.value)["error"]
+    assert (found["param"], found["code"]) == (field, "invalid_value")
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "field"),
     [
-        {"n": 2},
-        {"tools": [{"type": "function"}]},
-        {"functions": [{}]},
-        {"logprobs": True},
-        {"presence_penalty": 1},
-        {"frequency_penalty": -0.5},
-        {"logit_bias": {"50256": -100}},
-        {"response_format": {"type": "json_object"}},
-        {"modalities": ["audio"]},
-        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+        ({"model": None}, "model"),
+        ({"messages": None}, "messages"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
     ],
 )
-def test_what_would_change_the_answer_is_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(Unsupported):
+def test_what_is_missing_is_told_by_name(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(BadFrame) as caught:
         wanted(a_body(**changes), "r1")
+
+    found = openai_errors.body(caught.value)["error"]
+    assert (found["param"], found["code"]) == (field, "missing_required_parameter")
+
+
+def test_a_message_of_any_length_over_the_limit_is_too_long_for_the_context() -> None:
+    with pytest.raises(TooLarge) as caught:
+        wanted(a_body(messages=[{"role": "user", "content": "a" * (MAX_CONTENT + 1)}]), "r1")
+
+    found = openai_errors.body(caught.value)["error"]
+    assert (found["param"], found["code"]) == ("messages", "context_length_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"n": 2}, "n"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"functions": [{}]}, "functions"),
+        ({"logprobs": True}, "logprobs"),
+        ({"presence_penalty": 1}, "presence_penalty"),
+        ({"frequency_penalty": -0.5}, "frequency_penalty"),
+        ({"logit_bias": {"50256": -100}}, "logit_bias"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"modalities": ["audio"]}, "modalities"),
+        ({"messages": [HI, IMAGE]}, "messages[1].content"),
+        ({"messages": [HI, CALL, HI]}, "messages[1].tool_calls"),
+    ],
+)
+def test_what_would_change_the_answer_is_refused(changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(Unsupported) as caught:
+        wanted(a_body(**changes), "r1")
+
+    found = openai_errors.body(caught.value)["error"]
+    assert (found["param"], found["code"]) == (field, "unsupported_parameter")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +287,7 @@ def test_usage_comes_at_the_end_of_a_stream_that_asked_for_it() -> None:
     ],
 )
 def test_errors_have_openais_shape(error: RtaiError, status: int, code: str | None) -> None:
-    found = openai_errors.body(error.code, error.detail)["error"]
+    found = openai_errors.body(error)["error"]
 
     assert openai_errors.status(error) == status
     assert (found["message"], found["code"]) == ("?", code)

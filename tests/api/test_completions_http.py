@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from api import completions, completions_http
+from api import completion_requests, completions, completions_http
 from api.callers_http import Caller
 from api.completions_http import Asking, Call, OpenAIPaths
 from streams import lifespan
@@ -33,7 +33,7 @@ class Program:
         self.asking = Asking(
             Call({}, asyncio.Event().wait, self._send),  # type: ignore[arg-type]
             Caller("key", "test", "demo", ("generate",)),
-            completions.wanted({**BODY, "stream": stream}, "r"),
+            completion_requests.wanted({**BODY, "stream": stream}, "r"),
             cast(lifespan.Gateway, gateway),
         )
         self.serving = asyncio.create_task(self.asking.serve())

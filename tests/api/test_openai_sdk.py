@@ -274,6 +274,49 @@ async def test_a_foreign_model_is_not_found_and_a_malformed_request_is_refused(
             await client.chat.completions.create(model="chat-mini", messages=HI, temperature=-1)
 
 
+@pytest.mark.parametrize(
+    ("changes", "param", "code"),
+    [
+        ({"model": "secret"}, "model", "model_not_found"),
+        ({"temperature": 3}, "temperature", "invalid_value"),
+        ({"messages": []}, "messages", "invalid_value"),
+        ({"n": 2}, "n", "unsupported_parameter"),
+        ({"metadata": {"conversation": ""}}, "metadata.conversation", "invalid_value"),
+    ],
+)
+async def test_a_refusal_names_the_field_and_what_is_wrong_with_it(
+    office: Office, changes: dict[str, Any], param: str, code: str
+) -> None:
+    async with office.client() as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.chat.completions.create(
+                **{"model": "chat-mini", "messages": HI, **changes}
+            )
+
+    assert (caught.value.param, caught.value.code) == (param, code)
+    assert not office.talk.generations.stored
+
+
+async def test_what_a_history_may_hold_is_answered(office: Office) -> None:
+    said: Any = [
+        *HI,
+        {"role": "assistant", "content": ""},
+        *HI,
+        {"role": "assistant", "content": None},
+        {"role": "system", "content": "Rhyme."},
+    ]
+    async with office.client() as client:
+        found = await client.chat.completions.create(
+            model="chat-mini", messages=said, top_p=0, user=""
+        )
+
+    assert found.choices[0].message.content == "Héllo."
+    (stored,) = office.talk.generations.stored.values()
+    assert [turn.content for turn in stored.generation.turns] == ["Be kind.", "Rhyme.", "Hi", "Hi"]
+    assert stored.generation.sampling.temperature == 0
+    assert stored.generation.owner.id.startswith("service:")
+
+
 async def test_the_sites_models_are_listed_and_no_others(office: Office) -> None:
     models = [a_model(), a_model("big"), a_model("secret")]
     office.talk.assistance.book = Book(
@@ -324,12 +367,13 @@ async def test_a_body_that_is_no_object_is_refused(
 
 
 async def test_a_prompt_of_a_megabyte_is_refused(office: Office) -> None:
-    message: Any = {"role": "user", "content": "a" * MAX_BODY}
-    async with office.client() as client:
-        with pytest.raises(openai.BadRequestError) as caught:
-            await client.chat.completions.create(model="chat-mini", messages=[message])
+    for size in (1_000_000, MAX_BODY):
+        message: Any = {"role": "user", "content": "a" * size}
+        async with office.client() as client:
+            with pytest.raises(openai.BadRequestError) as caught:
+                await client.chat.completions.create(model="chat-mini", messages=[message])
 
-    assert caught.value.code == "context_length_exceeded"
+        assert (caught.value.code, caught.value.param) == ("context_length_exceeded", "messages")
     assert not office.talk.generations.stored
 
 
@@ -369,6 +413,30 @@ async def test_a_wrong_method_is_told_as_the_sdk_knows_it(office: Office) -> Non
     assert (caught.value.status_code, caught.value.code) == (405, "method_not_supported")
 
 
-async def test_other_paths_are_somebody_elses(office: Office) -> None:
+@pytest.mark.parametrize(
+    "path",
+    ["/v1", "/v1/", "/v1/embeddings", "/v1/chat/completions/", "/v1/models/", "/v1/chat"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_unknown_paths_are_refused_in_openais_shape(
+    office: Office, method: str, path: str
+) -> None:
     async with httpx.AsyncClient(base_url=office.url) as plain:
-        assert (await plain.get("/elsewhere")).status_code == 404
+        response = await plain.request(method, path)
+
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/json"
+    assert response.json()["error"] == {
+        "message": f"There is no path {path} here.",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "unknown_url",
+    }
+
+
+@pytest.mark.parametrize("path", ["/elsewhere", "/v1alpha1/comments:analyze", "/v1x"])
+async def test_other_paths_are_somebody_elses(office: Office, path: str) -> None:
+    async with httpx.AsyncClient(base_url=office.url) as plain:
+        response = await plain.get(path)
+
+    assert (response.status_code, response.content) == (404, b"")

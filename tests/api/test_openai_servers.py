@@ -94,6 +94,61 @@ def test_an_answer_streams_with_its_usage_at_the_end(place: Place) -> None:
     assert last.usage.total_tokens == 11
 
 
+def asked(place: Place, said: str, **request: Any) -> list[str]:
+    """What the model's server got for a message, without the site's own prompt."""
+    place.model.script(SHORT)
+    messages: Any = [{"role": "user", "content": said}]
+    with place.client() as client:
+        client.chat.completions.create(**{"model": "chat-mini", "messages": messages, **request})
+    got = place.model.seen().requests[-1]["body"]["messages"]
+    return [each["content"] for each in got if each["role"] != "system"]
+
+
+def test_a_conversation_that_a_program_names_is_kept_apart_from_all_others(place: Place) -> None:
+    trip: Any = {"metadata": {"conversation": "trip"}}
+    work: Any = {"metadata": {"conversation": "work"}}
+    assert asked(place, "I am Ada.", **trip) == ["I am Ada."]
+
+    before = ["I am Ada.", "Hello there."]
+    assert asked(place, "Who?", **trip) == [*before, "Who?"]
+    for other in ({}, work, {"user": "bob", **trip}, {"metadata": {"topic": "trip"}}):
+        assert asked(place, "And here?", **other) == ["And here?"]
+    assert asked(place, "Still?", **trip) == [*before, "Who?", "Hello there.", "Still?"]
+
+    whole: Any = [*HI, {"role": "assistant", "content": "Hm."}, *HI]
+    assert len(asked(place, "", **trip, messages=whole)) == 3
+    assert asked(place, "Now?", **trip)[:3] == ["Good morning.", "Hm.", "Good morning."]
+
+
+@pytest.mark.parametrize("conversation", ["", "c" * 65, 7, None])
+def test_a_conversation_with_no_proper_name_is_refused(place: Place, conversation: Any) -> None:
+    with place.client() as client, pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(
+            model="chat-mini", messages=HI, metadata={"conversation": conversation}
+        )
+
+    assert (caught.value.param, caught.value.code) == ("metadata.conversation", "invalid_value")
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status", "code"),
+    [
+        ("/chat/completions", 1_000_000, 400, "context_length_exceeded"),
+        ("/chat/completions", 3_000_000, 413, "context_length_exceeded"),
+        ("/embeddings", 10, 404, "unknown_url"),
+        ("/chat/completions/", 10, 404, "unknown_url"),
+    ],
+)
+def test_every_refusal_below_v1_has_openais_shape(
+    place: Place, path: str, size: int, status: int, code: str
+) -> None:
+    body = {"model": "chat-mini", "messages": [{"role": "user", "content": "a" * size}]}
+    with place.client() as client, pytest.raises(openai.APIStatusError) as caught:
+        client.post(path, cast_to=object, body=body)
+
+    assert (caught.value.status_code, caught.value.code) == (status, code)
+
+
 def test_the_sites_models_are_listed(place: Place) -> None:
     with place.client() as client:
         assert [model.id for model in client.models.list()] == ["chat-mini"]

@@ -9,7 +9,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request, Response
 
 from rtai_client import State, Token, TokenRefused, link
-from tests.clients.talks import Tokens, client, hear, served, silence
+from tests.clients.talks import Tokens, client, hear, say, served, silence
 
 pytestmark = pytest.mark.timeout(20)
 
@@ -139,3 +139,18 @@ async def test_only_a_connection_that_was_open_makes_up_for_failures(
         entering.cancel()
 
     assert failures[:3] == expected
+
+
+async def test_a_connection_that_is_taken_for_dead_is_left_without_a_farewell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codes: asyncio.Queue[int | None] = asyncio.Queue()
+
+    async def be_silent(socket: ServerConnection) -> None:
+        await say(socket, {"type": "welcome", "heartbeat_s": 0})
+        await socket.wait_closed()
+        codes.put_nowait(socket.close_code)
+
+    monkeypatch.setattr(link, "ANSWER_S", 1)
+    async with served(be_silent, silence) as url, client(url):
+        assert await codes.get() == 4000

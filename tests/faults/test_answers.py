@@ -1,84 +1,40 @@
 """A gateway or a worker dies in mid-answer: no character is lost, and nobody waits for ever."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from contextlib import AsyncExitStack
 
 import pytest
 
 from generation import keys
 from inference import connection_redis
 from tests.browser.storyteller import Storyteller, telling
-from tests.browser.test_assistant import SETTINGS
-from tests.chatter import Chatter
 from tests.faults.checks import a_victim, kill
-from tests.product import ROOT, Product, running
+from tests.faults.readers import FIRST, STORY, WORDS, Reader, StreamReader, telling_product
+from tests.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MEALS = ("soup", "bread", "rice", "salad")
-STORY = " ".join(
-    f"On {day} we had {meal} at home and then went for a walk." for day in DAYS for meal in MEALS
-)
-WORDS = STORY.split(" ")
-FIRST = " ".join(WORDS[:5])
 
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def teller() -> Iterator[Storyteller]:
     with telling() as made:
         yield made
 
 
-@pytest.fixture
-def product(tmp_path: Path, teller: Storyteller) -> Iterator[Product]:
-    with running(tmp_path / "var", RTAI_DEMO="1", RTAI_GENERATION_WORKERS="1") as product:
-        for command in (
-            ["shell", "-c", SETTINGS.format(url=teller.url)],
-            ["limits", "off", "--all"],
-        ):
-            found = [sys.executable, "manage.py", *command]
-            subprocess.run(found, cwd=ROOT, env=product.environ, check=True)
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def product(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, teller: Storyteller
+) -> Iterator[Product]:
+    """One for all tests of a server: what they kill is started again."""
+    data_dir = tmp_path_factory.mktemp(request.param) / "var"
+    with telling_product(data_dir, teller, request.param) as product:
         yield product
 
 
-class Reader(Chatter):
-    """Asks in private, and resumes where it was after every drop."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self.id = ""
-        self.text = ""
-        self.drops = -1
-        self.end: dict[str, Any] = {}
-        self.refusal = ""
-
-    async def ask(self, **fields: Any) -> None:
-        turn = {"role": "user", "content": "Please count for me."}
-        await self._send({"type": "generate", "ref": "r", "messages": [turn], **fields})
-
-    async def _on_subscribed(self, frame: dict[str, Any]) -> None:
-        self._subscribed.set()
-        self.drops += 1
-        if self.id:
-            await self._send({"type": "resume", "id": self.id, "from": len(self.text)})
-
-    async def _on_start(self, frame: dict[str, Any]) -> None:
-        self.id = frame["id"]
-
-    async def _on_token(self, frame: dict[str, Any]) -> None:
-        assert frame["from"] == len(self.text), "a piece lacks, or was told twice"
-        self.text += frame["text"]
-
-    async def _on_done(self, frame: dict[str, Any]) -> None:
-        self.end = frame
-
-    async def _on_error(self, frame: dict[str, Any]) -> None:
-        self.refusal = frame["code"]
+def server(product: Product) -> str:
+    """The word of the gateway's command line."""
+    return f"server_{product.environ['RTAI_SERVER']}"
 
 
 def waiting(product: Product) -> int:
@@ -103,7 +59,7 @@ async def test_a_gateway_killed_in_mid_answer_loses_no_character(
         await reader.until(lambda: reader.text == FIRST, within_s=60)
         telling = asyncio.create_task(tell_steadily(teller))
         await reader.until(lambda: len(reader.text) > 100)
-        await kill(product, "server_daphne")
+        await kill(product, server(product))
         await telling
         await reader.until(lambda: reader.end, within_s=60)
 
@@ -117,9 +73,10 @@ async def test_a_killed_gateways_answer_is_cancelled_for_who_wished_it_and_stays
 ) -> None:
     teller.begin(STORY, 5)
     async with Reader(product.url) as reader:
+        teller.hung_up = 0
         await reader.ask(on_disconnect="cancel")
         await reader.until(lambda: reader.text == FIRST, within_s=60)
-        a_victim(product, "server_daphne").kill()
+        a_victim(product, server(product)).kill()
 
     await reader.until(lambda: teller.hung_up == 1, within_s=60)
 
@@ -154,3 +111,50 @@ async def test_a_worker_killed_in_mid_answer_is_told_within_fifteen_seconds(
 
         assert reader.end["finish_reason"] == "interrupted"
         assert reader.text == FIRST
+
+
+async def both_in_the_stream(
+    entered: AsyncExitStack, product: Product
+) -> tuple[StreamReader, StreamReader]:
+    """One who has asked in the stream and one who reads there, both at the first words."""
+    asker, reader = StreamReader(product.url, "Ada"), StreamReader(product.url, "Bob")
+    for each in (asker, reader):
+        await entered.enter_async_context(each)
+    await asker.ask(stream="lobby")
+    for each in (asker, reader):
+        await each.until(lambda each=each: each.text == FIRST, within_s=60)
+    return asker, reader
+
+
+async def test_a_gateway_killed_in_mid_answer_of_a_stream_loses_nobody_a_character(
+    product: Product, teller: Storyteller
+) -> None:
+    teller.begin(STORY, 5)
+    async with AsyncExitStack() as entered:
+        readers = await both_in_the_stream(entered, product)
+        telling = asyncio.create_task(tell_steadily(teller))
+        await kill(product, server(product))
+        await telling
+        for each in readers:
+            await each.until(lambda each=each: each.said, within_s=60)
+
+        assert [each.said for each in readers] == [STORY, STORY]
+        assert all(STORY.startswith(each.text) and each.drops >= 1 for each in readers)
+        assert [each.seen.lost for each in readers] == [0, 0]
+        assert [each.seen.shown[each.id] for each in readers] == [1, 1]
+
+
+async def test_a_worker_killed_in_mid_answer_of_a_stream_is_told_to_all_who_read_it(
+    product: Product, teller: Storyteller
+) -> None:
+    teller.begin(STORY, 5)
+    async with AsyncExitStack() as entered:
+        readers = await both_in_the_stream(entered, product)
+        a_victim(product, "generation-1").kill()
+        for each in readers:
+            await each.until(lambda each=each: each.end, within_s=15)
+        late = await entered.enter_async_context(StreamReader(product.url, "Eve"))
+
+        assert [each.end["finish_reason"] for each in readers] == ["interrupted"] * 2
+        assert [(each.text, each.said) for each in readers] == [(FIRST, "")] * 2
+        assert late.id == ""

@@ -7,6 +7,7 @@ from typing import Any
 from generation.asking import Asked
 from generation.assistants import Assistant, Backend, ModelSettings, Trigger
 from generation.generations import Generation, OnDisconnect
+from generation.memory import Conversation
 from generation.store import Requester
 from inference.generator import Role, Sampling, Turn
 from policy.messages import Author, new_id
@@ -71,11 +72,13 @@ class Remembered:
 
     stream: Sequence[Turn] = ()
     user: Sequence[Turn] = ()
+    asked: list[Conversation] = field(default_factory=list)
 
     def of_stream(self, site: str, stream: str, user: str, asked: str) -> Sequence[Turn]:
         return self.stream
 
-    def of_user(self, site: str, user: str) -> Sequence[Turn]:
+    def of(self, conversation: Conversation) -> Sequence[Turn]:
+        self.asked.append(conversation)
         return self.user
 
 
@@ -94,7 +97,7 @@ def a_generation(**changes: Any) -> Generation:
         "judged": 1,
         "sampling": Sampling(max_tokens=64),
         "on_disconnect": OnDisconnect.CONTINUE,
-        "remember": False,
+        "conversation": None,
         "accepted_ms": NOW_MS,
         "deadline_ms": 4_000_000_000_000,
     }

@@ -8,7 +8,7 @@ import pytest
 from generation.asking import Asked, Composer
 from generation.assistants import Assistant
 from generation.generations import Generation
-from generation.memory import Memory
+from generation.memory import Conversation, Memory
 from generation.store import Requester
 from inference.chat_onnx import ChatTokenizer
 from inference.errors import ModelUnavailable, NotFound, TooLarge, Unsupported
@@ -53,7 +53,7 @@ def test_a_new_message_continues_the_private_conversation() -> None:
 
     assert found.turns[1:] == (*EARLIER, Turn(Role.USER, "What is my name?"))
     assert found.judged == 1
-    assert found.remember
+    assert found.conversation == Conversation("demo", "user-1")
 
 
 def test_a_client_that_sends_its_own_history_is_not_reminded() -> None:
@@ -61,16 +61,55 @@ def test_a_client_that_sends_its_own_history_is_not_reminded() -> None:
 
     assert [turn.content for turn in found.turns] == ["Be kind.", "Hi", "Hello.", "And?"]
     assert found.judged == 3
-    assert not found.remember
+    assert found.conversation is None
 
 
-def test_a_program_has_no_conversation_on_the_server() -> None:
+def test_a_program_has_no_conversation_on_the_server_unless_it_names_one() -> None:
     who = a_visitor(session="", api_key="k1")
 
     found = compose(asked("Hi"), memory=Remembered(user=EARLIER), who=who)
 
     assert [turn.content for turn in found.turns] == ["Be kind.", "Hi"]
-    assert not found.remember
+    assert found.conversation is None
+
+
+PROGRAM = a_visitor(session="", user="ada", api_key="k1")
+NAMED = Conversation("demo", "ada", "k1", "trip")
+
+
+def test_a_programs_new_message_continues_the_conversation_that_it_names() -> None:
+    memory = Remembered(user=EARLIER)
+    request = Asked(
+        "r1", (Turn(Role.SYSTEM, "Rhyme."), Turn(Role.USER, "My name?")), conversation="trip"
+    )
+
+    found = compose(request, memory=memory, who=PROGRAM)
+
+    assert memory.asked == [NAMED]
+    assert [turn.content for turn in found.turns] == [
+        "Be kind.", "Rhyme.", "My name is Ada.", "Hello Ada.", "My name?",
+    ]  # fmt: skip
+    assert found.judged == 1
+    assert found.conversation == NAMED
+
+
+def test_a_programs_whole_conversation_takes_the_place_of_the_one_that_it_names() -> None:
+    memory = Remembered(user=EARLIER)
+
+    found = compose(asked("Hi", "Hello.", "And?", conversation="trip"), memory=memory, who=PROGRAM)
+
+    assert memory.asked == []
+    assert [turn.content for turn in found.turns] == ["Be kind.", "Hi", "Hello.", "And?"]
+    assert found.conversation == NAMED
+
+
+def test_what_ends_with_an_assistants_words_is_judged_and_left_as_it_is() -> None:
+    turns = (Turn(Role.USER, "Hi"), Turn(Role.ASSISTANT, "@Assistant said"))
+
+    found = compose(Asked("r1", turns), who=PROGRAM)
+
+    assert found.turns[1:] == turns
+    assert found.judged == 2
 
 
 def test_memory_is_asked_only_where_there_may_be_some() -> None:
@@ -93,7 +132,7 @@ def test_in_a_stream_its_last_messages_are_remembered_and_not_the_users_own() ->
     found = compose(asked("Does it?", stream="lobby"), memory=memory)
 
     assert [turn.content for turn in found.turns] == ["Be kind.", "It rains.", "Does it?"]
-    assert not found.remember
+    assert found.conversation is None
 
 
 def test_the_oldest_turns_are_left_out_where_memory_is_short() -> None:
@@ -164,6 +203,12 @@ def test_the_assistants_top_p_is_taken_where_none_is_given(
     book = Book(an_assistant(top_p=0.9))
 
     assert compose(asked("Hi", top_p=given), book).sampling.top_p == taken
+
+
+def test_a_top_p_of_zero_takes_the_likeliest() -> None:
+    sampling = compose(asked("Hi", top_p=0.0, temperature=1.5)).sampling
+
+    assert (sampling.temperature, sampling.top_p) == (0.0, 1.0)
 
 
 def test_a_foreign_model_is_not_found() -> None:

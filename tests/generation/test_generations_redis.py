@@ -11,6 +11,7 @@ from redis.retry import Retry
 from generation import keys, scripts_redis, work_scripts_redis
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import COUNTED, RedisGenerations
+from generation.memory import Conversation
 from generation.store import Requester
 from generation.work_redis import RedisWork
 from inference.errors import Overloaded, RateLimited
@@ -684,7 +685,7 @@ async def test_an_exchange_is_remembered_when_it_ends_well(
 ) -> None:
     key = keys.conversation("demo", "user-1")
     for reason in (FinishReason.BLOCKED, FinishReason.INTERRUPTED, FinishReason.STOP):
-        generation = await claimed(generations, work, remember=True)
+        generation = await claimed(generations, work, conversation=Conversation("demo", "user-1"))
         work.append(generation, 0, 'I am "né/𝒜".')
         work.finish(generation, reason, USED)
     other = await claimed(generations, work)
@@ -698,13 +699,33 @@ async def test_an_exchange_is_remembered_when_it_ends_well(
     assert 0 < valkey.ttl(key) <= work_scripts_redis.REMEMBER_S
 
 
+async def test_a_whole_conversation_takes_the_place_of_the_one_that_was_kept(
+    generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
+) -> None:
+    trip = Conversation("demo", "ada", "k1", "trip")
+    key = keys.conversation("demo", "ada", "k1", "trip")
+    for turns in (("Old",), ("Hi", "Hello.", "And?"), ("New",)):
+        said = tuple(Turn(Role.USER, each) for each in turns)
+        prompt = (Turn(Role.SYSTEM, "Be kind."), *said)
+        generation = await claimed(
+            generations, work, conversation=trip, turns=prompt, judged=len(said)
+        )
+        work.append(generation, 0, "Yes.")
+        work.finish(generation, FinishReason.STOP, USED)
+
+    kept = [json.loads(each)["content"] for each in valkey.lrange(key, 0, -1)]
+    assert kept == ["Hi", "Hello.", "And?", "Yes.", "New", "Yes."]
+    assert valkey.keys("*conversation:*") == [key]
+    assert 0 < valkey.ttl(key) <= work_scripts_redis.REMEMBER_S
+
+
 async def test_a_conversation_is_bounded_in_turns_and_bytes(
     generations: RedisGenerations, work: RedisWork, valkey: redis.Redis
 ) -> None:
     key = keys.conversation("demo", "user-1")
     valkey.rpush(key, *["x" * 10] * 300)
     for length, kept in ((10, 100), (60_000, 100), (66_000, 1)):
-        generation = await claimed(generations, work, remember=True)
+        generation = await claimed(generations, work, conversation=Conversation("demo", "user-1"))
         work.append(generation, 0, "y" * length)
         work.finish(generation, FinishReason.STOP, USED)
         assert valkey.llen(key) == kept

@@ -4,7 +4,7 @@ import pytest
 import redis
 
 from generation import keys
-from generation.memory import TURN_TOKENS, latest, tokens
+from generation.memory import TURN_TOKENS, Conversation, latest, tokens
 from generation.memory_redis import RedisMemory, Said, turns_of
 from inference.errors import Overloaded
 from inference.generator import Role, Turn
@@ -83,9 +83,18 @@ def test_a_private_conversation_is_read_in_order(valkey: redis.Redis) -> None:
     key = keys.conversation("demo", "1")
     valkey.rpush(key, '{"role":"user","content":"Hi"}', '{"role":"assistant","content":"Ho"}')
 
-    found = RedisMemory(valkey, lambda *_: []).of_user("demo", "1")
+    memory = RedisMemory(valkey, lambda *_: [])
 
-    assert found == [user("Hi"), Turn(Role.ASSISTANT, "Ho")]
+    assert memory.of(Conversation("demo", "1")) == [user("Hi"), Turn(Role.ASSISTANT, "Ho")]
+
+
+def test_a_programs_conversations_are_apart_by_key_user_and_name(valkey: redis.Redis) -> None:
+    valkey.rpush(keys.conversation("demo", "1", "k", "a:b"), '{"role":"user","content":"Hi"}')
+    memory = RedisMemory(valkey, lambda *_: [])
+    others = [("1", "k", "a"), ("1:a", "k", "b"), ("1", "l", "a:b"), ("2", "k", "a:b"), ("1",)]
+
+    assert memory.of(Conversation("demo", "1", "k", "a:b")) == [user("Hi")]
+    assert [memory.of(Conversation("demo", *each)) for each in others] == [[]] * 5
 
 
 def test_memory_says_that_it_is_away() -> None:
@@ -93,7 +102,7 @@ def test_memory_says_that_it_is_away() -> None:
     memory = RedisMemory(client, lambda *asked: said_in(client, *asked))
 
     with pytest.raises(Overloaded):
-        memory.of_user("demo", "1")
+        memory.of(Conversation("demo", "1"))
     with pytest.raises(Overloaded):
         memory.of_stream("demo", "lobby", "1", "")
 

@@ -15,6 +15,7 @@ from generation.answer import CONTEXT
 from generation.generations import FinishReason, Generation, Snapshot, Status, Usage
 from generation.generations_redis import RedisGenerations
 from generation.leases import LOOK_S, RENEW_S, Leases
+from generation.memory import Conversation
 from inference.errors import ModelUnavailable, Overloaded, TooLarge
 from inference.generator import Ended, Finish, Role, Sampling, Turn
 from inference.types import Scores
@@ -451,7 +452,7 @@ async def test_an_answer_that_the_models_own_filter_stopped_is_taken_back_from_i
 ) -> None:
     hold = threading.Event()
     worker = Worker(valkey, "Some", hold, " text", Ended(Finish.BLOCKED, 5, 2))
-    generation = await ask(generations, stream="lobby", remember=True)
+    generation = await ask(generations, stream="lobby", conversation=Conversation("demo", "user-1"))
     ear.listen(stream_group("demo", "lobby"))
     thread = worker.begin(generation.id)
     tell(valkey, generation, "Some")

@@ -30,7 +30,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http" and scope["path"] == "/drip":
         await _drip(receive, send)
     elif scope["type"] == "http":
-        size = await _read(receive) if scope["path"] == "/read" else 0
+        size = await _read(receive) if scope["path"].endswith("/read") else 0
         await _http(scope, send, size)
     elif scope["path"] == "/refuse":
         await receive()

@@ -1,5 +1,6 @@
 """A connection over a limit is turned away with 503, before anything else, on both servers."""
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -77,6 +78,9 @@ def test_a_request_over_the_rate_is_a_503_and_its_connection_over(
         late = clients.enter_context(served.dial())
         late.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n")
         told = answer(late)
+        program = clients.enter_context(served.dial())
+        program.sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, shaped = answer(program).partition(b"\r\n\r\n")
         kept.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert kept.recv(65_536)
 
@@ -85,6 +89,8 @@ def test_a_request_over_the_rate_is_a_503_and_its_connection_over(
     assert response.json()["retry_after_ms"] == int(response.headers["retry-after"]) * 1000
     assert response.headers["connection"] == "close"
     assert told.startswith(b"HTTP/1.1 503 ")
+    assert b"content-type: application/json" in head
+    assert json.loads(shaped)["error"]["code"] == "overloaded"
 
 
 def test_a_proxys_clients_are_counted_by_their_own_address(server: str, clients: ExitStack) -> None:

@@ -73,6 +73,36 @@ def test_a_body_that_announces_too_much_is_refused_before_it_comes(
     assert (status, problem["code"], problem["detail"]) == (413, "too_large", BODY)
 
 
+OPENAIS = b"POST /v1/read?a=b HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_below_v1_a_body_over_the_limit_is_refused_as_openais_clients_know_it(
+    served: Served, chunked: bool
+) -> None:
+    with served.dial() as client:
+        if chunked:
+            client.sendall(OPENAIS + b"Transfer-Encoding: chunked\r\n\r\n")
+            client.sendall(chunk(b"x" * (MAX_BODY + 1)))
+        else:
+            client.sendall(OPENAIS + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1))
+        status, found = told(client)
+    assert status == 413
+    assert found["error"] == {
+        "message": BODY,
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "context_length_exceeded",
+    }
+
+
+def test_below_v1_a_body_that_does_not_end_is_told_so_alike(hasty: Served) -> None:
+    with hasty.dial() as client:
+        client.sendall(OPENAIS + b"Content-Length: 10\r\n\r\n12345")
+        status, found = told(client)
+    assert (status, found["error"]["code"]) == (408, "timeout")
+
+
 def test_a_client_that_sends_too_much_reads_the_answer_all_the_same(served: Served) -> None:
     with served.dial() as client:
         client.sendall(POST + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1))

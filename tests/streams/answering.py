@@ -140,6 +140,28 @@ class Worker:
             self.bus.publish(group, about | fields)
 
 
+class FakeAttendance:
+    """Says of every answer that it is to be cancelled with a session that goes for good."""
+
+    def __init__(self) -> None:
+        self.gone: list[str] = []
+        self.taken_up: list[tuple[str, str]] = []
+        self.departed: list[tuple[str, Sequence[str], int | None]] = []
+        self.away = False
+
+    async def left(self) -> Sequence[str]:
+        return self.gone
+
+    async def take_up(self, id: str, session: str) -> None:
+        self.taken_up.append((id, session))
+
+    async def depart(self, session: str, ids: Sequence[str], back_ms: int | None) -> Sequence[str]:
+        if self.away:
+            raise Overloaded("Sessions are away.")
+        self.departed.append((session, ids, back_ms))
+        return ids if back_ms is None else []
+
+
 class Assistance:
     """What a gateway has for generations, over ports in memory."""
 
@@ -151,16 +173,19 @@ class Assistance:
         clock: FakeClock,
         generations: Generations,
         memory: Memory | None = None,
+        attendance: FakeAttendance | None = None,
     ) -> None:
         self.book = Book(site_wide=None)
         self.dispatched: list[str] = []
-        self.left: list[str] = []
+        self.attendance = attendance or FakeAttendance()
         self._composer = Composer(lambda: self.book, memory or Remembered(), clock.ms, new_id)
         gate = asyncio.Semaphore(8)
         self.following = hub.companion = Following(
             Sources(hub, bus, directory, generations, gate, clock)
         )
-        makers = Makers(generations, self._compose, self._dispatch, self._left, lambda: self.book)
+        makers = Makers(
+            generations, self._compose, self._dispatch, self.attendance, lambda: self.book
+        )
         self.generating = Generating(self.following, makers, gate, clock)
 
     async def _compose(self, asked: Asked, who: Requester, author: Author) -> Generation:
@@ -168,6 +193,3 @@ class Assistance:
 
     async def _dispatch(self, id: str) -> None:
         self.dispatched.append(id)
-
-    async def _left(self) -> Sequence[str]:
-        return self.left

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from inference import connection_redis
 from policy.policy import Action
 from rtai_project.celery import app as celery_app
-from streams import addresses, bans_redis, keys, lifespan, limits_db
+from streams import addresses, bans_redis, consumers, keys, lifespan, limits_db
 from streams.clients import Client
 from streams.presence_redis import users_key
 from streams.routing import websocket_application
@@ -604,3 +604,12 @@ async def test_a_refusal_is_a_401_where_the_server_can_say_so(inside: Door) -> N
     assert start["status"] == 401
     assert (b"www-authenticate", b"Bearer") in start["headers"]
     assert body["body"] == b"There is no token."
+
+
+@pytest.mark.parametrize(
+    ("code", "returns"),
+    [(1000, False), (1001, False), (1005, False), (1009, True), (1011, False), (3000, False),
+     (3999, False), (4000, True), (4499, True), (4500, False), (4999, False)],
+)  # fmt: skip
+def test_a_client_says_by_its_code_whether_it_comes_back(code: int, returns: bool) -> None:
+    assert consumers.means_to_return(code) is returns

@@ -59,7 +59,7 @@ def asked(**fields: Any) -> Asked:
         ({"temperature": 2.1}, "bad_frame"),
         ({"temperature": "warm"}, "bad_frame"),
         ({"temperature": True}, "bad_frame"),
-        ({"top_p": 0}, "bad_frame"),
+        ({"top_p": -0.1}, "bad_frame"),
         ({"top_p": 1.01}, "bad_frame"),
         ({"seed": -1}, "bad_frame"),
         ({"seed": 2**63}, "bad_frame"),
@@ -103,7 +103,7 @@ def test_every_field_is_read() -> None:
         model="chat-mini",
         max_tokens=1_000_000,
         temperature=0,
-        top_p=1,
+        top_p=0,
         seed=0,
         stop=["\n", "User:"],
         on_disconnect="cancel",
@@ -114,7 +114,7 @@ def test_every_field_is_read() -> None:
         model="chat-mini",
         max_tokens=1_000_000,
         temperature=0.0,
-        top_p=1.0,
+        top_p=0.0,
         seed=0,
         stop=("\n", "User:"),
         on_disconnect=OnDisconnect.CANCEL,
@@ -135,6 +135,16 @@ def test_a_generation_is_cancelled_by_ref_or_id_and_resumed_from_a_character() -
         '{"type": "resume", "id": "i", "from": 7}'
     )
     assert found == [Cancel(ref="r"), Cancel(id="i"), Resume("i", 7)]
+
+
+def test_what_is_null_in_a_cancel_counts_as_absent() -> None:
+    found = frames.parse(
+        '{"type": "cancel", "id": null, "ref": "r"}\n{"type": "cancel", "id": "i", "ref": null}\n'
+        '{"type": "cancel", "id": null, "ref": null}'
+    )
+    assert found[:2] == [Cancel(ref="r"), Cancel(id="i")]
+    assert isinstance(found[2], Refused)
+    assert found[2].error.code == "bad_frame"
 
 
 json_values = st.recursive(

@@ -8,6 +8,7 @@ import pytest
 from generation import keys as generation_keys
 from generation.generations import FinishReason
 from inference.errors import Overloaded, RateLimited
+from streams.closes import Close, CloseCode, close
 from streams.following import QUIET_S
 from tests.generation.answers import Book, an_assistant
 from tests.streams.answering import Worker
@@ -497,8 +498,10 @@ async def test_a_stream_s_answer_is_cancelled_by_its_owner_and_by_moderators(tal
     ann, bob = talk.visitor(user="ann"), talk.visitor(user="bob")
     moderator = talk.visitor(user="mod", role="moderator")
     id = await talk.asked(ann, stream="lobby")
+    stranger = talk.visitor(user="eve", streams=frozenset({"other"}))
     await bob.ask(type="subscribe", stream="lobby")
-    assert await bob.error(type="cancel", id=id) == "not_found"
+    assert await bob.error(type="cancel", id=id) == "forbidden"
+    assert await stranger.error(type="cancel", id=id) == "not_found"
 
     assert await ann.ask(type="cancel", ref="r") == []
     assert await moderator.ask(type="cancel", id=id) == []
@@ -546,19 +549,113 @@ async def test_cancelling_what_is_over_tells_how_it_ended(talk: Talk) -> None:
     assert talk.generations.cancelled == []
 
 
-async def test_a_disconnect_alone_cancels_nothing_and_a_sweep_does_for_who_stays_away(
+async def test_a_lost_connection_cancels_nothing_and_a_sweep_does_for_who_stays_away(
     talk: Talk,
 ) -> None:
     ann = talk.visitor(user="ann")
     id = await talk.asked(ann, on_disconnect="cancel")
     await ann.session.close()
     await talk.assistance.generating.sweep()
+    assert talk.assistance.attendance.departed == [(ann.session.id, [id], 0)]
     assert talk.generations.cancelled == []
 
-    talk.assistance.left = [id]
+    talk.assistance.attendance.gone = [id]
     await talk.assistance.generating.sweep()
 
     assert talk.generations.cancelled == [id]
+
+
+async def test_a_farewell_cancels_at_once_although_its_user_is_still_here(talk: Talk) -> None:
+    ann, other = talk.visitor(user="ann"), talk.visitor(user="ann")
+    id = await talk.asked(ann, on_disconnect="cancel")
+    await other.session.close(farewell=True)
+    assert talk.generations.cancelled == []
+
+    await ann.session.close(farewell=True)
+
+    assert talk.generations.cancelled == [id]
+
+
+async def test_a_client_that_closes_to_come_back_is_waited_for(talk: Talk) -> None:
+    ann = talk.visitor(user="ann")
+    id = await talk.asked(ann, on_disconnect="cancel")
+    await ann.session.close(farewell=True, returns=True)
+
+    assert talk.assistance.attendance.departed == [(ann.session.id, [id], 0)]
+    assert talk.generations.cancelled == []
+
+
+@pytest.mark.parametrize(
+    ("why", "back_ms"),
+    [
+        (close(CloseCode.SHUTDOWN, "Shutting down.", 40_000), 40_000),
+        (close(CloseCode.TOKEN_EXPIRED, "The token has expired.", 0), 0),
+        (close(CloseCode.NO_PONG, "No pong came.", 500), 500),
+        (close(CloseCode.BANNED, "Disconnected by a moderator."), None),
+        (close(CloseCode.INVALID_TOKEN, "The site is gone."), None),
+    ],
+)
+async def test_who_is_told_to_come_back_is_waited_for_and_who_is_sent_away_is_not(
+    talk: Talk, why: Close, back_ms: int | None
+) -> None:
+    ann = talk.visitor(user="ann")
+    id = await talk.asked(ann, on_disconnect="cancel")
+    ann.session.end(why)
+    await ann.session.close()
+
+    assert talk.assistance.attendance.departed == [(ann.session.id, [id], back_ms)]
+    assert talk.generations.cancelled == ([id] if back_ms is None else [])
+
+
+async def test_only_what_a_session_asked_for_itself_ends_with_it(talk: Talk) -> None:
+    ann, bob = talk.visitor(user="ann"), talk.visitor(user="bob")
+    for each in (ann, bob):
+        await each.ask(type="subscribe", stream="lobby")
+    id = await talk.asked(ann, stream="lobby", on_disconnect="cancel")
+    talk.worker.start(id)
+    await bob.ask(type="resume", id=id, **{"from": 0})
+    await bob.session.close(farewell=True)
+
+    assert talk.assistance.attendance.departed == []
+    assert talk.assistance.attendance.taken_up == []
+
+
+@pytest.mark.parametrize("again", ["resume", "generate"])
+async def test_an_owner_who_comes_back_takes_the_answer_up(talk: Talk, again: str) -> None:
+    ann, back = talk.visitor(user="ann"), talk.visitor(user="ann")
+    id = await talk.asked(ann, on_disconnect="cancel")
+    await ann.session.close()
+    if again == "resume":
+        await back.ask(type="resume", id=id, **{"from": 0})
+    else:
+        await talk.asked(back, on_disconnect="cancel")
+    assert talk.assistance.attendance.taken_up == [(id, back.session.id)]
+
+    await back.session.close(farewell=True)
+    assert talk.assistance.attendance.departed[1:] == [(back.session.id, [id], None)]
+
+
+async def test_an_answer_that_is_over_is_taken_up_by_nobody(talk: Talk) -> None:
+    ann = talk.visitor(user="ann")
+    id = await talk.asked(ann, on_disconnect="cancel")
+    talk.worker.answer(id, "Hello")
+    await ann.read()
+    await ann.ask(type="resume", id=id, **{"from": 0})
+    await ann.session.close(farewell=True)
+
+    assert talk.assistance.attendance.taken_up == []
+    assert talk.assistance.attendance.departed == []
+
+
+async def test_a_session_ends_although_its_answers_cannot_be_cancelled_now(talk: Talk) -> None:
+    ann = talk.visitor(user="ann")
+    await talk.asked(ann, on_disconnect="cancel")
+    await ann.ask(type="subscribe", stream="lobby")
+    talk.assistance.attendance.away = True
+    await ann.session.close(farewell=True)
+
+    assert ann.session.streams == {}
+    assert talk.store.closed == [ann.session.id]
 
 
 async def test_a_session_whose_close_is_cut_short_is_followed_no_more_either(talk: Talk) -> None:

@@ -23,6 +23,8 @@ ANSWER_S = 10.0
 """A connection that says nothing for so long, heartbeats included, is dead."""
 STABLE_S = 5.0
 """After so long a connection counts as a success."""
+RETURNING = 4000
+"""To the server a close by 4000 to 4499 is no farewell."""
 LEAST_RENEWAL_S = 5.0
 LOST = (OSError, TimeoutError, WebSocketException)
 
@@ -165,6 +167,9 @@ class Link:
             try:
                 async with asyncio.timeout(silence_s):
                     text = await socket.recv()
+            except TimeoutError:
+                await socket.close(RETURNING)
+                raise
             except WebSocketException:
                 code = socket.close_code or 1006
                 raise ConnectionClosed(code, socket.close_reason or "") from None

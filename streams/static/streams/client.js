@@ -20,6 +20,7 @@ const STABLE_MS = 5_000;
 const ANSWER_MS = 10_000;
 const REF_LIFE_MS = 270_000; // The server knows a `ref` for 5 minutes; later it would post twice.
 const REFRESH_BEFORE_MS = 60_000;
+const RETURNING = 4000; // To the server a close by 4000 to 4499 is no farewell.
 const ANSWERS = ["verdict", "error", "start", "done"]; // With their `ref`, a frame is answered.
 
 export class Client {
@@ -203,7 +204,7 @@ export class Client {
   #lost(code, reason) {
     const asked = afterClose(code, reason);
     const opened = this.#openedMs;
-    this.#drop(1000);
+    this.#drop(RETURNING);
     this.#openedMs = 0;
     if (opened && Date.now() - opened >= STABLE_MS) this.#failures = 0;
     // Browsers do not show why a handshake was refused: the second time, the token is suspect.
