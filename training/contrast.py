@@ -32,6 +32,8 @@ _AMBIGUOUS = frozenset(
 )
 _YOUNG = re.compile(r"b[a@]!?i?t\b|loli|p[ae]d+o|kid|bab[ey]|young|virgin", re.I)
 
+HIDDEN = 0.35
+"""The share of mixed paragraphs in which something harmful hides."""
 CARRIERS = {
     "profanity": (("{word}", 0.0), ("oh {word}", 0.0), ("{word} that was close", 0.0)),
     "identity": (
@@ -86,15 +88,16 @@ def introduced(rows: Sequence[Row], wanted: int, seed: int) -> list[Row]:
 
 
 def mixed(clean: Sequence[Row], harmful: Sequence[Row], wanted: int, seed: int) -> list[Row]:
-    """Paragraphs of several rows; half of them hide harmful rows of one kind among harmless ones.
+    """Paragraphs of several rows; a third hide harmful rows of one kind among harmless ones.
 
+    With a larger share, length itself is learnt as a sign of harm.
     No paragraph brings a sexual row together with a mention of a minor.
     """
     dice = random.Random(seed)
     result: list[Row] = []
     while len(result) < wanted:
         parts = dice.sample(clean, dice.randint(1, 5))
-        if dice.random() < 0.5:
+        if dice.random() < HIDDEN:
             _hide(parts, harmful, dice)
         text = dice.choice((" ", " ", "\n", ". ")).join(part.text.strip() for part in parts)
         targets = _joined(parts)

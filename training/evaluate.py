@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training import goals, groups, labelled, moods, speed, tricks
+from training import calm, goals, groups, labelled, moods, speed, tricks
 from training.benign import benign_rows
 from training.calibrate import (
     average_precision,
@@ -29,6 +29,7 @@ from training.scores import Judged, judge, opened, score
 from training.validation import (
     DISTIL_SEED,
     VALIDATION,
+    is_innocent,
     is_made,
     moderation_validation,
     read_rows,
@@ -58,8 +59,9 @@ def arguments() -> argparse.Namespace:
 def validation_rows(
     asked: argparse.Namespace, made_again: Callable[[argparse.Namespace], list[Row]]
 ) -> list[Row]:
-    """The validation texts that calibration has not seen."""
-    return reported(read_rows(asked.run / VALIDATION) if asked.run else made_again(asked))
+    """The validation texts that calibration has not seen, without the innocent ones."""
+    rows = reported(read_rows(asked.run / VALIDATION) if asked.run else made_again(asked))
+    return [row for row in rows if not is_innocent(row)]
 
 
 def table(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
@@ -223,6 +225,7 @@ def moderation_report(asked: argparse.Namespace) -> list[str]:
     real = judged.where(lambda row: not is_made(row))
     chat = benign_rows(asked.data)
     chat_scores = score(asked.folder, chat)
+    innocent = judge(asked.folder, calm.calm_rows(asked.data, asked.folder))
     return [
         "## Goals", *goals.table(goals.of_moderation(asked.folder, asked.data, judged)),
         "## Real texts", *table(real.rows, real.scores),
@@ -230,6 +233,7 @@ def moderation_report(asked: argparse.Namespace) -> list[str]:
         "## By source", *by_source(rows, judged.scores),
         f"## Harmless chat, {len(chat)} texts", *chat_report(chat, chat_scores),
         "## Precision at natural rates", *natural_report(asked.folder, chat_scores),
+        "## Harmless texts by kind and length", *calm.report(innocent),
         "## Groups", *group_report(asked.folder),
         "## Tricks", *tricks_report(asked.folder, real),
         "## Labelled by hand", *labelled_report(asked.folder),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training import groups, labelled, moods, tricks
+from training import calm, groups, labelled, moods, tricks
 from training.benign import benign_rows
 from training.calibrate import average_precision, best_macro_f1, class_recalls, macro_f1, roc_area
 from training.holdout import drop_held_out, is_calibration, is_validation
@@ -80,6 +80,8 @@ ASKS_HARM = Goal("harmful requests, caught by `harm`", 50.0, 75.0, "%")
 GROUPS = Goal("the worst group, BPSN-AUC", 0.93, 0.98)
 OFFENSIVE = Goal("offensive tweets, macro-F1 of `toxicity`", 78.0, 82.0, "%")
 QUERIES = Goal("assistant queries, flagged by `harm`", 0.5, 0.1, "%", True)
+SHORT = Goal("one to three innocent words, flagged by the worst label", 5.0, 1.0, "%", True)
+LONG = Goal("ten turns of harmless chat as one text, flagged by `harm`", 5.0, 2.0, "%", True)
 TRICKS = Goal("spelling tricks, share of the plain catch kept", 85.0, 95.0, "%")
 SENTIMENT = Goal("sentiment of tweets, macro-recall", 69.0, 73.0, "%")
 LATENCY = Goal("one text of 16 tokens on one core, median", 4.0, 2.0, "ms", True)
@@ -87,7 +89,8 @@ GOALS = {
     goal.name: goal
     for goal in (
         HARM, SEXUAL, SELF_HARM, VIOLENCE, HATE, TWINS, NATURALLY_TOXIC, NATURALLY_HARMFUL, TALK,
-        LOOKS_HARMFUL, ASKS_HARM, GROUPS, OFFENSIVE, QUERIES, TRICKS, SENTIMENT, LATENCY,
+        LOOKS_HARMFUL, ASKS_HARM, GROUPS, OFFENSIVE, QUERIES, SHORT, LONG,
+        TRICKS, SENTIMENT, LATENCY,
     )
 }  # fmt: skip
 
@@ -118,6 +121,7 @@ def of_moderation(folder: Path, data: Path, validation: Judged) -> list[Found]:
         *by_group(folder),
         *offensive(public),
         *queries(judge(folder, benign_rows(data))),
+        *calmly(judge(folder, calm.calm_rows(data, folder))),
         *tricked(folder, real),
     ]
 
@@ -218,6 +222,17 @@ def queries(chat: Judged) -> Iterator[Found]:
     asked = chat.of("clinc")
     on = f"validation, {int(asked.flagged('harm').sum())} of {len(asked.rows)}"
     yield Found(QUERIES.name, 100.0 * asked.flagged("harm").mean(), on)
+
+
+def calmly(innocent: Judged) -> Iterator[Found]:
+    """Innocent texts of a word or a few by every label, and long ones by `harm`."""
+    short = innocent.where(lambda row: len(row.text.split()) <= 3)
+    shares = {label: 100.0 * float(short.flagged(label).mean()) for label in innocent.labels}
+    worst = max(shares, key=lambda label: shares[label])
+    yield Found(SHORT.name, shares[worst], f"validation, {len(short.rows)}; `{worst}`")
+    long = innocent.of("harmless.joined10")
+    flagged = long.flagged("harm")
+    yield Found(LONG.name, 100.0 * flagged.mean(), f"validation, {int(flagged.sum())} of {len(flagged)}")
 
 
 def tricked(folder: Path, public: Judged) -> Iterator[Found]:

@@ -11,7 +11,7 @@ from training import generate
 from training.contrast import introduced, lexicon_rows, mixed, swapped
 from training.documents import documents, quoted
 from training.holdout import drop_held_out, is_validation
-from training.noise import misspell, recase
+from training.noise import misspell, recase, unaddressed
 from training.rows import Row, capped
 from training.sources import MODERATION_CAPS
 
@@ -19,7 +19,7 @@ BENIGN = ("self_dialogue", "clinc", "goemotions_pos", "civil_weak_neg", "coconot
 VALIDATION_CAP = 400
 SWAPPED, INTRODUCED, MIXED = 6000, 2500, 9000
 DOCUMENTS, QUOTED = 14000, 12000
-MISSPELT, RECASED = 0.15, 0.08
+MISSPELT, RECASED, UNADDRESSED = 0.15, 0.08, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,9 @@ def training_mix(
 
 
 def disturb(row: Row, dice: random.Random) -> Row:
-    """A share of the rows misspelt or in another case."""
+    """A share of the rows misspelt or in another case, and without mentions and links."""
+    if ("@" in row.text or "http" in row.text) and dice.random() < UNADDRESSED:
+        row = replace(row, text=unaddressed(row.text) or row.text)
     luck = dice.random()
     if luck < MISSPELT:
         return replace(row, text=misspell(row.text, dice))

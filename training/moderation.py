@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +12,19 @@ import torch
 from torch import Tensor
 
 from training import fit as learning
-from training.encode import encode
+from training.encode import encode, shipped_tokenizer
 from training.encoder import Network, start_network
 from training.fit import Encoded
-from training.holdout import assert_none_held_out, drop_held_out
+from training.holdout import assert_none_held_out, drop_held_out, is_validation
+from training.innocent import innocent, innocent_validation
 from training.labels import BOOST, IMPORTANCE, MODERATION_HEADS
-from training.mix import Shares, training_mix, validation_mix
-from training.rows import Row
+from training.mix import Shares, disturb, training_mix, validation_mix
+from training.remember import remembered, together
+from training.rows import Row, capped
 from training.sources import moderation_rows
 from training.start_onnx import constants_of, restore
 from training.store import read_weights, write_run
-from training.validation import read_rows
+from training.validation import DISTIL_SEED, read_rows
 
 
 def arguments() -> argparse.Namespace:
@@ -38,6 +42,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=float, default=1.0, help="share of the real rows an epoch")
     parser.add_argument("--made", type=float, default=0.6, help="share of the generated rows")
     parser.add_argument("--hard", type=Path, help="rows that mine wrote, for every epoch")
+    parser.add_argument(
+        "--innocent", type=float, default=0.0, help="share of the innocent texts; old opinions too"
+    )
+    parser.add_argument(
+        "--more", nargs="*", type=_counted, default=[], help="source=rows, beside --limit"
+    )
     parser.add_argument("--minutes", type=float, default=0.0, help="time allowed; 0: no limit")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=128, help="longest text in tokens")
@@ -47,14 +57,42 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def epoch(rows: list[Row], asked: argparse.Namespace, number: int) -> Encoded:
+def _counted(text: str) -> tuple[str, int]:
+    source, _, rows = text.partition("=")
+    return source, int(rows)
+
+
+def epoch(rows: list[Row], asked: argparse.Namespace, number: int, old: Network) -> Encoded:
     """One epoch's texts, none of them held out."""
-    shares = Shares(asked.real, asked.made)
+    shares, seed = Shares(asked.real, asked.made), asked.seed + number
     hard = read_rows(asked.hard) if asked.hard else []
-    mix = training_mix(rows, asked.data, asked.seed + number, shares, hard)[: asked.limit or None]
-    assert_none_held_out(mix)
-    print(f"epoch {number + 1}: {len(mix)} rows", flush=True)
-    return encode(mix, MODERATION_HEADS, asked.tokens, IMPORTANCE, BOOST)
+    mix = training_mix(rows, asked.data, seed, shares, hard)[: asked.limit or None]
+    more = extra(rows, dict(asked.more), seed)
+    if asked.innocent:
+        more += innocent(asked.data, words(), seed, asked.innocent)
+    assert_none_held_out([*mix, *more])
+    print(f"epoch {number + 1}: {len(mix)} rows and {len(more)} more", flush=True)
+    first, second = (encoded(part, asked.tokens) for part in (mix, more))
+    if asked.innocent:
+        first = remembered(first, old, bfloat16=asked.bfloat16)
+    return together(first, second)
+
+
+def extra(rows: list[Row], wanted: Mapping[str, int], seed: int) -> list[Row]:
+    """So many rows more of some sources, disturbed as all are."""
+    able = [row for row in rows if row.source in wanted and not is_validation(row.text)]
+    dice = random.Random(seed)
+    return [disturb(row, dice) for row in capped(able, wanted, seed + 1)]
+
+
+def encoded(rows: list[Row], limit: int) -> Encoded:
+    """Rows as the moderation model learns them."""
+    return encode(rows, MODERATION_HEADS, limit, IMPORTANCE, BOOST)
+
+
+def words() -> list[str]:
+    """The tokenizer's vocabulary, always in the same order."""
+    return sorted(shipped_tokenizer().get_vocab())
 
 
 def start_weights(path: Path) -> dict[str, Tensor]:
@@ -78,7 +116,9 @@ def main() -> None:
     asked = arguments()
     asked.out.mkdir(parents=True, exist_ok=True)
     rows = drop_held_out(moderation_rows(asked.data))
-    validation = validation_mix(rows, asked.seed)
+    validation = validation_mix(rows, DISTIL_SEED)
+    if asked.innocent:
+        validation += innocent_validation(asked.data, words(), DISTIL_SEED)
     print(f"{len(rows)} rows, {len(validation)} of them for validation")
     network = start_network(len(MODERATION_HEADS))
     if asked.start:
@@ -93,7 +133,8 @@ def main() -> None:
         threads=asked.threads,
         bfloat16=asked.bfloat16,
     )
-    data = [epoch(rows, asked, number) for number in range(asked.epochs)]
+    torch.set_num_threads(asked.threads)
+    data = [epoch(rows, asked, number, network.eval()) for number in range(asked.epochs)]
     learning.fit(network, data, learning.masked_binary, plan, asked.out / "checkpoint.pt")
     write_run(asked.out, network, validation)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 NEIGHBOURS = {
     "a": "sqz", "b": "vgn", "c": "xdv", "d": "sfe", "e": "wrd", "f": "dgr", "g": "fht",
@@ -15,6 +16,7 @@ SHORT = {
     "you": "u", "your": "ur", "are": "r", "for": "4", "to": "2", "people": "ppl", "please": "pls",
     "because": "cuz", "with": "w", "what": "wat", "kill": "k1ll", "going to": "gonna",
 }  # fmt: skip
+_ADDRESS = re.compile(r"@\w+|https?(?:://\S+)?(?!\w)|www\.\S+")
 
 
 def misspell(text: str, dice: random.Random) -> str:
@@ -83,3 +85,8 @@ def _dot(word: str, dice: random.Random) -> str:
 
 def _hide(word: str) -> str:
     return word[0] + "*" + word[2:]
+
+
+def unaddressed(text: str) -> str:
+    """The text without the people and the links that it names, as a tweet without its marks."""
+    return " ".join(_ADDRESS.sub(" ", text).split())

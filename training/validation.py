@@ -14,7 +14,7 @@ from training.sources import moderation_rows, sentiment_rows
 
 VALIDATION = "validation.jsonl.gz"
 DISTIL_SEED = 71
-"""What `distil` draws with by default; guard-mini's validation texts are drawn with it."""
+"""What `distil` draws with by default; guard-mini's validation texts are always drawn with it."""
 
 MADE = ("generated", "document", "quoted", "meant")
 
@@ -32,6 +32,11 @@ def sentiment_validation(data: Path) -> list[Row]:
 def is_made(row: Row) -> bool:
     """Whether a sentence of ours is in it, so that its style is known from training."""
     return row.source.startswith(MADE)
+
+
+def is_innocent(row: Row) -> bool:
+    """Whether it was added to show what an innocent input looks like: it has figures of its own."""
+    return row.source.startswith("harmless.")
 
 
 def reported(rows: Sequence[Row]) -> list[Row]:

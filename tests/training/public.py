@@ -9,7 +9,7 @@ from pathlib import Path
 
 NAMES = (
     "unified_moderation", "second_wave", "tweeteval_offensive", "self_dialogue", "sgd_dialogues",
-    "semeval_sentiment", "umsab_sentiment", "goemotions",
+    "semeval_sentiment", "umsab_sentiment", "goemotions", "presidio_pii",
 )  # fmt: skip
 
 
