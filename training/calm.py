@@ -33,15 +33,14 @@ def kind_of(source: str) -> str:
 
 def report(judged: Judged) -> list[str]:
     """The share of each kind, and of each length, that reaches 0.5."""
-    kinds = sorted({kind_of(row.source) for row in judged.rows})
-    lines = [_line(kind, judged.where(lambda row: kind_of(row.source) == kind)) for kind in kinds]
-    sizes = np.searchsorted(LENGTHS, [len(row.text.split()) for row in judged.rows], side="right")
-    for size in sorted(set(sizes.tolist())):
-        name = _length(size)
-        kept = [at for at, found in enumerate(sizes) if found == size]
-        rows: Sequence[Row] = [judged.rows[at] for at in kept]
-        lines.append(_line(name, Judged(rows, judged.scores[kept], judged.labels)))
-    return [*HEAD, *lines]
+    kinds = [kind_of(row.source) for row in judged.rows]
+    words = [len(row.text.split()) for row in judged.rows]
+    sizes = np.searchsorted(LENGTHS, words, side="right").tolist()
+    return [
+        *HEAD,
+        *(_line(kind, judged, kinds, kind) for kind in sorted(set(kinds))),
+        *(_line(_length(size), judged, sizes, size) for size in sorted(set(sizes))),
+    ]
 
 
 def _length(size: int) -> str:
@@ -49,8 +48,9 @@ def _length(size: int) -> str:
     return f"{first} to {LENGTHS[size] - 1} words" if size < len(LENGTHS) else f"{first} words on"
 
 
-def _line(name: str, judged: Judged) -> str:
-    shares = {label: float(judged.flagged(label).mean()) for label in judged.labels}
+def _line(name: str, judged: Judged, groups: Sequence[object], group: object) -> str:
+    kept = [at for at, each in enumerate(groups) if each == group]
+    shares = dict(zip(judged.labels, (judged.scores[kept] >= 0.5).mean(axis=0), strict=True))
     other = max(share for label, share in shares.items() if label not in SHOWN)
     cells = " | ".join(f"{shares[label]:.1%}" for label in SHOWN)
-    return f"| {name} | {len(judged.rows)} | {cells} | {other:.1%} |"
+    return f"| {name} | {len(kept)} | {cells} | {other:.1%} |"

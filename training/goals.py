@@ -232,7 +232,9 @@ def calmly(innocent: Judged) -> Iterator[Found]:
     yield Found(SHORT.name, shares[worst], f"validation, {len(short.rows)}; `{worst}`")
     long = innocent.of("harmless.joined10")
     flagged = long.flagged("harm")
-    yield Found(LONG.name, 100.0 * flagged.mean(), f"validation, {int(flagged.sum())} of {len(flagged)}")
+    yield Found(
+        LONG.name, 100.0 * flagged.mean(), f"validation, {int(flagged.sum())} of {len(flagged)}"
+    )
 
 
 def tricked(folder: Path, public: Judged) -> Iterator[Found]:

@@ -75,7 +75,8 @@ def bare_words(words: Sequence[str], wanted: int, seed: int, *, validation: bool
     dice = random.Random(seed)
     able = [each for each in vocabulary(words) if is_validation(each, 8) == validation]
     texts = [
-        " ".join(dice.sample(able, dice.choice((1, 1, 1, 2, 3)))) for _ in range(wanted if able else 0)
+        " ".join(dice.sample(able, dice.choice((1, 1, 1, 2, 3))))
+        for _ in range(wanted if able else 0)
     ]
     return [harmless(text, "word") for text in texts]
 
@@ -127,7 +128,8 @@ def joined_validation(data: Path, wanted: int, seed: int) -> list[Row]:
             texts = _joins(turns, count, dice) if len(turns) >= count else iter(())
             alike = (text for text in texts if is_calibration(text) == half)
             rows += [
-                harmless(text, f"joined{count}") for text, _ in zip(alike, range(wanted // 2), strict=False)
+                harmless(text, f"joined{count}")
+                for text, _ in zip(alike, range(wanted // 2), strict=False)
             ]
     return rows
 

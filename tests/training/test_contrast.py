@@ -51,6 +51,11 @@ def test_a_paragraph_with_one_harmful_part_is_harmful() -> None:
         assert row.targets["threat"] == row.targets["harm"] == expected
 
 
+def test_a_third_of_the_paragraphs_hides_something() -> None:
+    found = [HARM.text in row.text for row in mixed(BENIGN, [HARM], 600, seed=4)]
+    assert 0.3 < sum(found) / len(found) < 0.4
+
+
 def test_no_paragraph_brings_sexual_rows_and_minors_together() -> None:
     children = [Row(f"the kids sang song {n}", CLEAN, "clinc") for n in range(6)]
     adult = Row("adult content", CLEAN | {"sexual": 1.0, "harm": 1.0}, "generated.sexual")

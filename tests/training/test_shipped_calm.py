@@ -92,7 +92,9 @@ def test_another_language_is_neither_lewd_nor_spam() -> None:
 @pytest.mark.parametrize("count", [10, 20])
 def test_harmless_chat_is_not_harmful_by_its_length(count: int) -> None:
     dice = random.Random(7)
-    chat = [text.text for text in read() if text.kind == Kind.CHAT and not any(text.labels.values())]
+    chat = [
+        text.text for text in read() if text.kind == Kind.CHAT and not any(text.labels.values())
+    ]
     quiet = [text for text, row in zip(chat, scores(chat), strict=True) if row[0] < 0.5]
     texts = ["\n".join(dice.sample(quiet, count)) for _ in range(150)]
 
