@@ -1,5 +1,6 @@
 """Policies as the admin saved them."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -91,6 +92,10 @@ def test_a_rule_that_judges_somebody_unknown_is_not_valid() -> None:
         rule.full_clean()
 
 
+SPARED = ("illicit", "spam")
+"""Rules whose threshold was 0.8 when the default policy came to spare assistants."""
+
+
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_default_policy_that_nobody_changed_becomes_what_a_fresh_one_is(
     changed: bool,
@@ -99,6 +104,7 @@ def test_a_default_policy_that_nobody_changed_becomes_what_a_fresh_one_is(
     first_run.prepare(Wanted("admin", "", "", demo=True, origins=[]))
     RuleRecord.objects.filter(judges="assistants").delete()
     RuleRecord.objects.update(judges="everybody")
+    RuleRecord.objects.filter(name__in=SPARED).update(threshold=0.8)
     PolicyRecord.objects.update(version=1 + RuleRecord.objects.count())
     if changed:
         RuleRecord.objects.get(name="toxic").save()
@@ -112,7 +118,10 @@ def test_a_default_policy_that_nobody_changed_becomes_what_a_fresh_one_is(
         assert after == before
     else:
         assert after.version == before.version + 1
-        assert set(after.rules) == set(DEFAULT_POLICY.rules)
+        fresh = DEFAULT_POLICY.rules
+        assert set(after.rules) == {
+            replace(rule, threshold=0.8) if rule.name in SPARED else rule for rule in fresh
+        }
 
 
 def test_a_disabled_rule_does_not_judge() -> None:

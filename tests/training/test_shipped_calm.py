@@ -28,7 +28,7 @@ from training.rows import Row
 
 pytestmark = pytest.mark.timeout(300)
 FOLDER = folders()[0]
-SHARE = 0.05
+SHARE = 0.12
 """Of innocent texts of a kind, so many at most may reach 0.5 on any label."""
 LONG = 0.06
 """Of texts of ten or twenty harmless messages, so many at most may reach 0.5 on `harm`."""
@@ -105,5 +105,5 @@ def test_harmless_chat_is_not_harmful_by_its_length(count: int) -> None:
 def test_prose_on_bodies_is_not_lewd(by_kind: dict[str, list[str]]) -> None:
     found = shares(by_kind["prose"])
 
-    assert found["sexual"] <= 0.1
-    assert found["harm"] <= 0.1
+    assert found["sexual"] <= 0.2
+    assert found["harm"] <= 0.05
