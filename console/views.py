@@ -32,8 +32,8 @@ from inference.errors import RtaiError
 from streams import lifespan
 
 WIDGET = (
-    *("words", "backoff", "place", "client", "thread", "answers", "visitor", "style"),
-    *("parts", "nametag", "composer", "log", "standing", "widget"),
+    *("words", "backoff", "place", "waking", "client", "thread", "answers", "visitor"),
+    *("style", "parts", "nametag", "composer", "log", "standing", "widget"),
 )
 """The widget's modules, each after those it imports."""
 START = "boot(document.currentScript);"

@@ -6,6 +6,9 @@ import re
 import pytest
 from django.test import Client
 
+from console.views import WIDGET
+from tests.product import ROOT
+
 BUDGET = 16 * 1024
 """Bytes after gzip: what every page that embeds the widget pays."""
 
@@ -25,6 +28,14 @@ def test_it_is_one_script_that_any_site_may_load(client: Client) -> None:
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "max-age=300" in response["Cache-Control"]
     assert not response.cookies
+
+
+def test_it_has_every_module_after_those_that_it_imports() -> None:
+    seen: set[str] = set()
+    for name in WIDGET:
+        source = (ROOT / "streams/static/streams" / f"{name}.js").read_text()
+        assert set(re.findall(r'from "\./(\w+)\.js"', source)) <= seen, name
+        seen.add(name)
 
 
 def test_it_keeps_its_budget(client: Client) -> None:
