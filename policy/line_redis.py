@@ -33,6 +33,8 @@ SHORTEST_S = 0.01
 MAX_SKIPPED = 1_000
 """So many that need no judging are passed over in one script."""
 
+_LINE = (keys.WAITING, keys.AGAIN, keys.PENDING, keys.DEADLINES, keys.SHIFTS, keys.IDLE)
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -179,16 +181,7 @@ class RedisLine:
     def take(self, shift: str, done: Done, *, stays: bool, backlog_first: bool) -> Taken:
         """See `policy.shifts.Line`."""
         found: Any = self._take(
-            [
-                keys.WAITING,
-                keys.AGAIN,
-                keys.PENDING,
-                keys.DEADLINES,
-                keys.SHIFTS,
-                keys.IDLE,
-                keys.LOAD,
-                WORKERS,
-            ],
+            [*_LINE, keys.LOAD, WORKERS],
             [
                 shift,
                 int(stays),
@@ -216,16 +209,7 @@ class RedisLine:
         """Puts orphans in line again and forgets what needs no judging; whether a worker must be
         called. Raises redis.RedisError."""
         found: Any = self._tend(
-            [
-                keys.WAITING,
-                keys.AGAIN,
-                keys.PENDING,
-                keys.DEADLINES,
-                keys.SHIFTS,
-                keys.IDLE,
-                keys.BELL,
-                WORKERS,
-            ],
+            [*_LINE, keys.BELL, WORKERS],
             [secrets.token_hex(16), keys.message(""), limit],
         )
         return Tended(*found)
