@@ -91,7 +91,7 @@ class Composer:
         """Whether composing may ask the memory, and so wait for it."""
         assistant = self._book().assistant(who.site, asked.stream)
         has_memory = assistant is not None and assistant.memory_tokens > 0
-        return has_memory and (asked.stream is not None or not who.api_key)
+        return has_memory and (asked.stream is not None or _conversation(asked, who) is not None)
 
     def _turns(
         self, asked: Asked, who: Requester, assistant: Assistant, room: int

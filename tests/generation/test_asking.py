@@ -119,11 +119,12 @@ def test_memory_is_asked_only_where_there_may_be_some() -> None:
     def remembering(assistant: Assistant | None) -> list[bool]:
         composer = Composer(lambda: Book(assistant), Remembered(), lambda: NOW_MS, str)
         cases = [(private, person), (private, program), (public, person), (public, program)]
+        cases.append((asked("And?", conversation="42"), program))
         return [composer.remembers(*case) for case in cases]
 
-    assert remembering(an_assistant()) == [True, False, True, True]
-    assert remembering(an_assistant(memory_tokens=0)) == [False] * 4
-    assert remembering(None) == [False] * 4
+    assert remembering(an_assistant()) == [True, False, True, True, True]
+    assert remembering(an_assistant(memory_tokens=0)) == [False] * 5
+    assert remembering(None) == [False] * 5
 
 
 def test_in_a_stream_its_last_messages_are_remembered_and_not_the_users_own() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from generation.assistants_db import Assistants
+from generation.memory import Conversation
 from generation.memory_redis import RedisMemory
 from generation.store import Requester
 from inference.generator import Turn
@@ -33,10 +34,10 @@ async def test_only_what_may_take_time_is_composed_in_a_thread(
         threads.append(threading.current_thread())
         return compose(*given)  # type: ignore[arg-type]
 
-    def nothing(memory: RedisMemory, site: str, user: str) -> Sequence[Turn]:
+    def nothing(memory: RedisMemory, conversation: Conversation) -> Sequence[Turn]:
         return []
 
-    monkeypatch.setattr(RedisMemory, "of_user", nothing)
+    monkeypatch.setattr(RedisMemory, "of", nothing)
     monkeypatch.setattr(assistance._composer, "compose", watched)
     who: Requester = a_visitor()
 
