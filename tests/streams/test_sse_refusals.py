@@ -115,7 +115,7 @@ def test_a_stream_that_is_not_granted_is_a_403(sse: Door, room: str) -> None:
 
 @pytest.mark.parametrize(
     "id",
-    ["x", ":", "e:", ":1", "e:-1", "e:1.5", "e:1e3", "e:9999999999999999999", "e:1:", "e: 1",
+    ["x", ":", "e:", ":1", "e:-1", "e:1.5", "e:1e3", "e:" + "9" * 41, "e:1:", "e: 1",
      "e:" + "1" * 50, "x" * 65 + ":1", "é:1", "e:١"],
 )  # fmt: skip
 def test_a_malformed_position_is_a_400(sse: Door, room: str, id: str) -> None:
