@@ -17,7 +17,7 @@ from policy.whys import Question
 from policy.whys_redis import Questions
 
 BLOCK_MS = 500
-AT_ONCE = 8
+AT_ONCE = 2
 """Texts scored between two looks at whether the worker has something to judge."""
 WAIT_S = 0.5
 
