@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import storyteller
+from tests.browser.storyteller import Storyteller
+from tests.faults.readers import telling_product
 from tests.postgresql import Server, postgresql_server
 from tests.product import ROOT, Product, running
 
@@ -41,4 +44,22 @@ def database() -> Iterator[Server]:
 def product_on_postgresql(tmp_path: Path, database: Server) -> Iterator[Product]:
     """On a PostgreSQL of its own."""
     with unlimited(tmp_path / "var", RTAI_DATABASE_URL=database.url) as product:
+        yield product
+
+
+@pytest.fixture(scope="module")
+def teller() -> Iterator[Storyteller]:
+    """The model server of `telling`."""
+    with storyteller.telling() as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def telling(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, teller: Storyteller
+) -> Iterator[Product]:
+    """Its assistant tells what the teller does; one for all tests of a server and file, for what
+    they kill is started again."""
+    data_dir = tmp_path_factory.mktemp(request.param) / "var"
+    with telling_product(data_dir, teller, request.param) as product:
         yield product

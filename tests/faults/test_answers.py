@@ -1,35 +1,23 @@
 """A gateway or a worker dies in mid-answer: no character is lost, and nobody waits for ever."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from generation import keys
 from inference import connection_redis
-from tests.browser.storyteller import Storyteller, telling
+from tests.browser.storyteller import Storyteller
 from tests.faults.checks import a_victim, kill
-from tests.faults.readers import FIRST, STORY, WORDS, Reader, StreamReader, telling_product
+from tests.faults.readers import FIRST, STORY, WORDS, Reader, StreamReader
 from tests.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def teller() -> Iterator[Storyteller]:
-    with telling() as made:
-        yield made
-
-
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
-def product(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, teller: Storyteller
-) -> Iterator[Product]:
-    """One for all tests of a server: what they kill is started again."""
-    data_dir = tmp_path_factory.mktemp(request.param) / "var"
-    with telling_product(data_dir, teller, request.param) as product:
-        yield product
+@pytest.fixture
+def product(telling: Product) -> Product:
+    return telling
 
 
 def server(product: Product) -> str:

@@ -2,14 +2,14 @@
 loss is not where its user comes back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from streams.attendance_redis import GRACE_MS
-from tests.browser.storyteller import Storyteller, telling
+from tests.browser.storyteller import Storyteller
 from tests.faults.checks import a_victim, replaced
-from tests.faults.readers import FIRST, STORY, Reader, telling_product
+from tests.faults.readers import FIRST, STORY, Reader
 from tests.product import Product
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -17,19 +17,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 BEFORE_THE_GRACE_IS_OVER_S = GRACE_MS / 1000 - 0.5
 
 
-@pytest.fixture(scope="module")
-def teller() -> Iterator[Storyteller]:
-    with telling() as made:
-        yield made
-
-
-@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
-def product(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, teller: Storyteller
-) -> Iterator[Product]:
-    data_dir = tmp_path_factory.mktemp(request.param) / "var"
-    with telling_product(data_dir, teller, request.param) as product:
-        yield product
+@pytest.fixture
+def product(telling: Product) -> Product:
+    return telling
 
 
 @pytest.fixture

@@ -66,6 +66,23 @@ def tell(valkey: redis.Redis, generation: Generation, text: str) -> None:
     until(lambda: valkey.get(keys.text(generation.id)) == text, what=text)
 
 
+async def heard(
+    valkey: redis.Redis,
+    generations: RedisGenerations,
+    ear: Ear,
+    worker: Worker,
+    hold: threading.Event,
+) -> Generation:
+    """Listens to an answer whose first word, "One", is told before the rest comes."""
+    generation = await ask(generations)
+    ear.listen(keys.group(generation.id))
+    thread = worker.begin(generation.id)
+    tell(valkey, generation, "One")
+    hold.set()
+    thread.join(10)
+    return generation
+
+
 async def test_an_answer_is_written_to_its_end(
     valkey: redis.Redis, generations: RedisGenerations
 ) -> None:
@@ -99,12 +116,7 @@ async def test_the_first_piece_is_told_at_once_and_later_ones_are_joined(
 ) -> None:
     hold = threading.Event()
     worker = Worker(valkey, "One", hold, *[f", {n}" for n in range(20)])
-    generation = await ask(generations)
-    ear.listen(keys.group(generation.id))
-    thread = worker.begin(generation.id)
-    tell(valkey, generation, "One")
-    hold.set()
-    thread.join(10)
+    generation = await heard(valkey, generations, ear, worker, hold)
 
     tokens = [each for each in ear.hear() if each["type"] == "generation.token"]
     assert tokens[0]["text"] == "One"
@@ -124,12 +136,7 @@ async def test_a_first_piece_announces_its_answer_in_the_same_step(
     hold = threading.Event()
     worker = Worker(valkey, "One", hold, " two.")
     monkeypatch.setattr(worker.work, "start", lambda generation: pytest.fail("A step too many."))
-    generation = await ask(generations)
-    ear.listen(keys.group(generation.id))
-    thread = worker.begin(generation.id)
-    tell(valkey, generation, "One")
-    hold.set()
-    thread.join(10)
+    await heard(valkey, generations, ear, worker, hold)
 
     kinds = [each["type"].removeprefix("generation.") for each in ear.hear()]
     assert kinds == ["start", "token", "token", "done"]

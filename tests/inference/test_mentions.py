@@ -11,6 +11,7 @@ from inference.mentions import LINK, MENTION
 from inference.normalisation import leave_out, normalise
 from inference.versions import TOKENIZER
 from inference.windows_onnx import Windows
+from tests.inference.places import assert_places_fit
 from tests.inference.test_readings import VOCABULARY
 from tests.inference.test_windows_onnx import windows_of
 
@@ -93,9 +94,7 @@ def test_what_is_left_points_at_where_it_stood() -> None:
 def test_places_fit_any_text_of_names(words: list[str]) -> None:
     text = " ".join(words)
     found = leave_out(normalise(text, VOCABULARY), BOTH)
-    assert len(found.offsets) == len(found.text)
-    assert list(found.offsets) == sorted(found.offsets)
-    assert all(0 <= offset < len(text) for offset in found.offsets)
+    assert_places_fit(text, found)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.normalisation import Normalised, normalise
+from tests.inference.places import assert_places_fit
 
 DISGUISES = [
     ("k1ll you", "kill you"),
@@ -144,9 +145,7 @@ def test_the_words_for_an_emoji_point_at_the_emoji() -> None:
 @settings(max_examples=300, deadline=None)
 def test_offsets_fit_any_text(text: str) -> None:
     found = normalise(text)
-    assert len(found.offsets) == len(found.text)
-    assert list(found.offsets) == sorted(found.offsets)
-    assert all(0 <= offset < len(text) for offset in found.offsets)
+    assert_places_fit(text, found)
     assert normalise(text) == found
     found.text.encode("utf-8")
 
@@ -162,9 +161,7 @@ TRICKS = st.text(
 @settings(max_examples=300, deadline=None)
 def test_offsets_fit_texts_made_of_tricks(text: str) -> None:
     found = normalise(text)
-    assert len(found.offsets) == len(found.text)
-    assert list(found.offsets) == sorted(found.offsets)
-    assert all(0 <= offset < len(text) for offset in found.offsets)
+    assert_places_fit(text, found)
 
 
 @given(st.text(alphabet=string.ascii_lowercase[:8] + " ,.", max_size=60))

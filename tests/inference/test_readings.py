@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from inference.normalisation import Normalised, normalise
 from inference.vocabulary import Vocabulary
 from tests.inference import test_normalisation
+from tests.inference.places import assert_places_fit
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 [FOLDER] = ROOT.glob("plugins/models/guard-mini-*")
@@ -102,10 +103,7 @@ PIECES = st.text(
 @settings(max_examples=300, deadline=None)
 def test_offsets_fit_any_text(parts: list[str]) -> None:
     text = " ".join(parts)
-    found = normalise(text, VOCABULARY)
-    assert len(found.offsets) == len(found.text)
-    assert list(found.offsets) == sorted(found.offsets)
-    assert all(0 <= offset < len(text) for offset in found.offsets)
+    assert_places_fit(text, normalise(text, VOCABULARY))
 
 
 UNITS = ["1a", "l1l1l1l1e3 ", "a*", "abc*de ", "k l m ", "stpd ", "taht ", "bcdfghj ", "x1y1z1w1q "]

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inference.normalisation import normalise
+from tests.inference.places import assert_places_fit
 from tests.inference.test_readings import VOCABULARY
 
 READ = [
@@ -97,7 +98,4 @@ PARTS = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 def test_places_fit_any_text(parts: list[str]) -> None:
     text = " ".join(parts)
-    found = normalise(text, VOCABULARY)
-    assert len(found.offsets) == len(found.text)
-    assert list(found.offsets) == sorted(found.offsets)
-    assert all(0 <= offset < len(text) for offset in found.offsets)
+    assert_places_fit(text, normalise(text, VOCABULARY))

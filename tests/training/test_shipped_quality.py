@@ -25,7 +25,7 @@ Decided = tuple[Action, tuple[str, ...]]
 
 TEXTS = read()
 FLOORS = {
-    "harm": 0.935,
+    "harm": 0.94,
     "toxicity": 0.955,
     "severe_toxicity": 0.98,
     "insult": 0.915,
