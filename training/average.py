@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
+from training.encoder import Network
+from training.labels import MODERATION_HEADS
 from training.moderation import start_weights
 from training.store import read_network, write_network
 from training.validation import VALIDATION
@@ -24,17 +28,36 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--run", type=Path, required=True, help="folder of the finished run")
     parser.add_argument("--share", type=float, default=0.8, help="how much of the run is taken")
     parser.add_argument("--out", type=Path, required=True, help="folder for the result")
+    parser.add_argument(
+        "--keep",
+        nargs="*",
+        default=[],
+        choices=MODERATION_HEADS,
+        help="heads that stay the old ones",
+    )
     return parser.parse_args()
+
+
+def go_back(
+    network: Network, old: Mapping[str, Tensor], share: float, keep: Sequence[str] = ()
+) -> None:
+    """Takes so much of the network and the rest of the old weights; of these heads nothing is
+    taken."""
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            value.lerp_(old[name], 1.0 - share)
+        for head in keep:
+            place = MODERATION_HEADS.index(head)
+            network.heads.weight[place] = old["heads.weight"][place]
+            network.heads.bias[place] = old["heads.bias"][place]
 
 
 def main() -> None:
     """Write a run with averaged weights and the same validation rows."""
     asked = arguments()
     asked.out.mkdir(parents=True, exist_ok=True)
-    old, network = start_weights(asked.start), read_network(asked.run)
-    with torch.no_grad():
-        for name, value in network.state_dict().items():
-            value.lerp_(old[name], 1.0 - asked.share)
+    network = read_network(asked.run)
+    go_back(network, start_weights(asked.start), asked.share, asked.keep)
     write_network(asked.out, network)
     shutil.copyfile(asked.run / VALIDATION, asked.out / VALIDATION)
 

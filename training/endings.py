@@ -12,6 +12,7 @@ from training.calibrate import balanced, fit_affine, fit_blend, fit_classes
 from training.graph import Ending
 from training.labels import HARMLESS, MODERATION_HEADS, MODERATION_LABELS, PARENTS, SENTIMENT_LABELS
 from training.rows import Row
+from training.validation import is_innocent
 
 KINDS_OF_HARM = (
     "self_harm", "sexual", "illicit", "threat", "violence", "identity_attack", "toxicity",
@@ -41,8 +42,12 @@ def moderation_ending(logits: NDArray[np.float32], rows: Sequence[Row]) -> Endin
 def _harm_blend(
     placed: NDArray[np.float64], rows: Sequence[Row]
 ) -> tuple[float, NDArray[np.float32], float]:
-    """`harm` from its own head and, as far as it helps, from the heads of the categories."""
-    known = [i for i, row in enumerate(rows) if "harm" in row.targets]
+    """`harm` from its own head and, as far as it helps, from the heads of the categories.
+
+    Innocent texts are left out: so many that nobody could take for harmful would make what lies
+    on the border look worse than it is.
+    """
+    known = [i for i, row in enumerate(rows) if "harm" in row.targets and not is_innocent(row)]
     columns = [i for i, head in enumerate(MODERATION_HEADS) if head not in HARMLESS]
     targets = np.array([rows[i].targets["harm"] for i in known])
     weights = balanced(targets, _by_kind([rows[i] for i in known]), POSITIVE_SHARE)

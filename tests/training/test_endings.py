@@ -62,6 +62,23 @@ def test_harm_takes_evidence_from_categories_only() -> None:
     assert (blend >= 0.0).all()
 
 
+def test_innocent_texts_do_not_move_the_border_of_harm() -> None:
+    dice = np.random.default_rng(6)
+    placed = dice.normal(0, 2, (6000, HEADS)).astype(np.float32)
+    placed[3000:, 0] = -6.0
+    harmful = sigmoid(placed[:, 0]) > dice.random(6000)
+    rows = [
+        Row(str(n), {"harm": float(yes and n < 3000)}, "harmless.short" if n >= 3000 else "")
+        for n, yes in enumerate(harmful)
+    ]
+
+    def border(count: int) -> float:
+        found = moderation_ending(placed[:count], rows[:count])
+        return float(-found.shifts[0] / found.slopes[0])
+
+    assert border(6000) == pytest.approx(border(3000), abs=0.1)
+
+
 def test_rare_harm_counts_for_more_than_its_number() -> None:
     """A hundred insults and nine texts on self-harm: one head tells each of them."""
     dice = np.random.default_rng(5)

@@ -36,7 +36,7 @@ FLOORS = {
     "hate_threatening": 0.92,
     "sexual": 0.93,
     "self_harm": 0.94,
-    "self_harm_intent": 0.76,
+    "self_harm_intent": 0.78,
     "self_harm_instructions": 0.885,
     "violence": 0.96,
     "violence_graphic": 0.905,
@@ -106,7 +106,7 @@ def test_harm_is_found_and_seldom_where_there_is_none(alone: Rows) -> None:
     caught = float(judged[flagged].sum())
 
     assert caught / judged.sum() >= 0.81
-    assert caught / flagged.sum() >= 0.9
+    assert caught / flagged.sum() >= 0.905
 
 
 def test_a_text_gets_the_same_decision_alone_and_in_any_company(alone: Rows) -> None:
