@@ -28,7 +28,7 @@ DEFAULT_POLICY = Policy(
         Rule("illicit", "moderation", "illicit", 0.83, Action.HOLD, Judges.PEOPLE),
         Rule("illicit-answers", "moderation", "illicit", 0.85, Action.HOLD, Judges.ASSISTANTS),
         Rule("spam", "moderation", "spam", 0.5, Action.HOLD, Judges.PEOPLE),
-        Rule("harm", "moderation", "harm", 0.91, Action.HOLD),
-        Rule("possible-harm", "moderation", "harm", 0.71, Action.FLAG),
+        Rule("harm", "moderation", "harm", 0.89, Action.HOLD),
+        Rule("possible-harm", "moderation", "harm", 0.67, Action.FLAG),
     ),
 )
