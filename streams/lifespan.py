@@ -225,14 +225,9 @@ class Gateway:
     async def _renew_lease(self) -> None:
         self._unknown |= await in_thread(self.lease.renew)
         if self._unknown:
-            await self._announce()
+            # Redis lost them, or another gateway believed them gone.
+            await self.roster.join_again((each.client, each.streams) for each in self.sessions)
             self._unknown = False
-
-    async def _announce(self) -> None:
-        """Puts every session back where it is present: Redis lost it, or believed it dead."""
-        for session in list(self.sessions):
-            for stream in list(session.streams):
-                await self.roster.join(session.client, stream, session.streams)
 
     async def _renew(self) -> None:
         await renew(self.store, self.sessions, self.id)

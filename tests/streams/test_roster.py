@@ -6,7 +6,7 @@ import pytest
 
 from inference.errors import Overloaded
 from streams.clients import Client
-from streams.roster import Roster
+from streams.roster import AT_ONCE, Roster
 from tests.streams.fakes import FakePresences, turns
 from tests.streams.people import a_client
 
@@ -40,6 +40,25 @@ async def case() -> Case:
     made = Case()
     await made.join()
     return made
+
+
+async def test_whoever_was_lost_joins_again_together() -> None:
+    case, under_way = Case(), 0
+    most = 0
+
+    async def gate() -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await turns(2)
+        under_way -= 1
+
+    case.presences.gate = gate
+    people = [a_client(session=f"s{number}") for number in range(AT_ONCE + 3)]
+    await case.roster.join_again((each, ["lobby", "other"]) for each in people)
+
+    assert most == AT_ONCE
+    assert {len(case.presences.present[stream]) for stream in ("lobby", "other")} == {len(people)}
 
 
 async def test_what_is_owed_is_tried_until_it_is_done(case: Case) -> None:
