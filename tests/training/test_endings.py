@@ -66,7 +66,7 @@ def test_innocent_texts_do_not_move_the_border_of_harm() -> None:
     dice = np.random.default_rng(6)
     placed = dice.normal(0, 2, (6000, HEADS)).astype(np.float32)
     placed[3000:, 0] = -6.0
-    harmful = sigmoid(placed[:, 0]) > dice.random(6000)
+    harmful = sigmoid(placed[:, 0].astype(np.float64)) > dice.random(6000)
     rows = [
         Row(str(n), {"harm": float(yes and n < 3000)}, "harmless.short" if n >= 3000 else "")
         for n, yes in enumerate(harmful)
