@@ -26,8 +26,9 @@ class Products(StrEnum):
     """In which numbers the linear maps of the layers multiply."""
 
     SINGLE = "single"
-    HALF = "half"
     BYTES = "bytes"
+    WHOLE = "whole"
+    """The whole numbers that bytes are, in single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +49,38 @@ class Ending:
 class Graph(Nodes):
     """A graph under construction; every method returns the name of what it computes."""
 
-    def __init__(self, small: Mapping[str, SmallMap] | None, halves: bool) -> None:
+    def __init__(self, small: Mapping[str, SmallMap] | None, whole: bool) -> None:
         super().__init__()
         self.small = small or {}
-        self.products = Products.BYTES if small else Products.HALF if halves else Products.SINGLE
+        self.products = Products.SINGLE
+        if small:
+            self.products = Products.WHOLE if whole else Products.BYTES
 
     def linear(self, name: str, states: str, weights: Arrays) -> str:
         """A linear map, in the numbers that this graph multiplies in."""
         matrix, shift = weights[f"{name}.weight"].T, weights[f"{name}.bias"]
-        if name in self.small:
+        if self.products is Products.BYTES:
             small = self.small[name]
             return self.product(name, self.in_bytes(name, states, small), small, shift)
-        if self.products is Products.HALF:
-            narrow = self.node("Cast", states, to=TensorProto.FLOAT16)
-            half = self.constant(_halved(matrix), f"{name}.weight")
-            product = self.node("MatMul", narrow, half)
-            product = self.node("Cast", product, to=TensorProto.FLOAT)
+        if self.products is Products.WHOLE:
+            product = self.whole_product(name, states, self.small[name])
         else:
             product = self.node("MatMul", states, self.constant(matrix, f"{name}.weight"))
         return self.node("Add", product, self.constant(shift, f"{name}.bias"))
+
+    def whole_product(self, name: str, states: str, small: SmallMap) -> str:
+        """The product of bytes by standard operators that a GPU has.
+
+        Both factors are whole numbers below 256, which eleven bits hold: single precision gives
+        the very sums of the bytes, and so do tensor cores that round factors to TF32.
+        """
+        taken = self.in_bytes(name, states, small)
+        zero = self.constant(np.array(small.zero, dtype=np.uint8))
+        steps = self.node("DequantizeLinear", taken, self.number(1.0), zero)
+        levels = self.node("Cast", self.levels(name, small), to=TensorProto.FLOAT)
+        product = self.node("MatMul", steps, levels)
+        unit = (small.steps * small.scale).astype(np.float32)
+        return self.node("Mul", product, self.constant(unit, f"{name}.steps"))
 
     def thirds(self, name: str, states: str, weights: Arrays) -> list[str]:
         """A linear map in bytes whose outputs are wanted in three equal parts."""
@@ -87,23 +101,19 @@ class Graph(Nodes):
         return self.node("LayerNormalization", states, scale, shift, axis=-1, epsilon=EPSILON)
 
 
-def _halved(values: NDArray[np.float32]) -> NDArray[np.float16]:
-    found = values.astype(np.float16)
-    if not np.isfinite(found).all():
-        raise ValueError("A weight is too large for half precision.")
-    return found
-
-
 def build(
     weights: Arrays,
     layers: int,
     ending: Ending,
     small: Mapping[str, SmallMap] | None = None,
     *,
-    halves: bool = False,
+    whole: bool = False,
 ) -> onnx.ModelProto:
-    """The whole model; in single precision where neither bytes nor halves are asked for."""
-    graph = Graph(small, halves)
+    """The whole model, in single precision where no map is in bytes.
+
+    With `whole` a GPU's variant of maps in bytes: see `Graph.whole_product`.
+    """
+    graph = Graph(small, whole)
     states = _embed(graph, weights)
     mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
     outside = graph.node("Sub", graph.number(1.0), mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from training.graph import Ending
+from training.small_maps import SmallMap
 
 PARTS = ("attend", "attended", "widen", "narrow")
 NORMS = ("attended_norm", "narrow_norm")
 KEPT = ("places.weight", "words_norm.weight", "words_norm.bias", "heads.bias")
+_THIRDS = frozenset({".0", ".1", ".2"})
 Arrays = dict[str, NDArray[np.float32]]
 Constants = Mapping[str, NDArray[Any]]
 
@@ -45,6 +48,28 @@ def restore(constants: Constants) -> Arrays:
         for part in PARTS:
             state |= _linear(constants, f"layers.{number}.{part}")
     return state
+
+
+def small_maps_of(path: Path) -> dict[str, SmallMap]:
+    """The linear maps in bytes of a model file, by name; those in three parts are joined."""
+    graph = onnx.load(str(path)).graph
+    held = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    found: dict[str, SmallMap] = {}
+    for node in graph.node:
+        if node.op_type == "MatMulIntegerToFloat":
+            _, levels, scale, steps, zero, *_ = node.input
+            name = levels.removesuffix(".levels")
+            whole = name[:-2] if name[-2:] in _THIRDS else name
+            shrink = held.get(f"{whole}.squeeze")
+            squeeze = None if shrink is None else np.float32(1.0) / shrink
+            part = SmallMap(float(held[scale]), int(held[zero]), held[levels], held[steps], squeeze)
+            found[whole] = _joined(found[whole], part) if whole in found else part
+    return found
+
+
+def _joined(first: SmallMap, second: SmallMap) -> SmallMap:
+    levels = np.concatenate([first.levels, second.levels], axis=1)
+    return replace(first, levels=levels, steps=np.concatenate([first.steps, second.steps]))
 
 
 def layers_of(constants: Constants) -> int:

@@ -1,8 +1,8 @@
-"""Makes a GPU's variant of a shipped model: `python -m training.halves --folder DIR --out DIR`.
+"""Makes a GPU's variant of a shipped model: `python -m training.gpu --folder DIR --out DIR`.
 
-Bytes are a processor's way to be fast; a GPU multiplies half-precision matrices faster, and bytes
-hardly at all. The variant takes the weights that the bytes stand for, drops the rounding of what
-flows between layers, and multiplies in half precision; all else stays in single precision.
+Bytes are a processor's way to be fast; the operators that multiply them are not made for GPUs. The
+variant multiplies the same whole numbers in single precision, with standard operators, so that it
+decides just as the shipped model does: `docs/decisions/0013-a-gpu-multiplies-whole-numbers.md`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import onnx
 
 from training.graph import build
-from training.start_onnx import constants_of, ending_of, layers_of, restore
+from training.start_onnx import constants_of, ending_of, layers_of, restore, small_maps_of
 
 
 def convert(folder: Path, out: Path) -> None:
@@ -26,14 +26,15 @@ def convert(folder: Path, out: Path) -> None:
     """
     constants = constants_of(folder / "model.onnx")
     weights = restore(constants)
-    model = build(weights, layers_of(constants), ending_of(constants), halves=True)
+    small = small_maps_of(folder / "model.onnx")
+    model = build(weights, layers_of(constants), ending_of(constants), small, whole=True)
     out.mkdir(parents=True)
     onnx.save(model, str(out / "model.onnx"))
     manifest = json.loads((folder / "manifest.json").read_text())
     for name in manifest["files"]:
         if name != "model.onnx":
             shutil.copyfile(folder / name, out / name)
-    manifest["version"] += "-fp16"
+    manifest["version"] += "-gpu"
     manifest["files"]["model.onnx"] = _digest(out / "model.onnx")
     (out / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
