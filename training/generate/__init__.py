@@ -23,9 +23,9 @@ FILES = (
     "menace", "peoples", "adult", "despair", "bodies", "requests", "everyday", "contrasts",
     "written_abuse", "written_asked", "written_bodies", "written_contrasts", "written_daily",
     "written_disputes", "written_everyday", "written_games", "written_groups", "written_illicit",
-    "written_long", "written_people", "written_posts", "written_rare", "written_replies",
-    "written_requests", "written_selfharm", "written_short", "written_stories", "written_threats",
-    "written_veiled",
+    "written_long", "written_people", "written_posts", "written_quiet", "written_rare",
+    "written_replies", "written_requests", "written_rough", "written_scrolls", "written_selfharm",
+    "written_short", "written_stories", "written_threats", "written_veiled",
 )  # fmt: skip
 _HEADER = re.compile(r"\[([^|\]]+)\|([^|\]]+)\|([^|\]]*)(?:\|([^\]]*))?\]")
 _SLOT = re.compile(r"\{(\w+)\}")
