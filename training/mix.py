@@ -31,9 +31,10 @@ class Shares:
 
 
 def drawn(rows: Sequence[Row], seed: int, share: float) -> list[Row]:
-    """The real rows that one epoch takes."""
-    real = capped((row for row in rows if not is_validation(row.text)), MODERATION_CAPS, seed)
-    return real[: round(len(real) * share)]
+    """The real rows that one epoch takes: all that we read ourselves, and a share of the others."""
+    able = [row for row in rows if not is_validation(row.text)]
+    others = capped((row for row in able if not row.read), MODERATION_CAPS, seed)
+    return [*(row for row in able if row.read), *others[: round(len(others) * share)]]
 
 
 def training_mix(
@@ -45,7 +46,7 @@ def training_mix(
     """
     real = drawn(rows, seed, shares.real)
     made = generate.generate(seed, shares.made)
-    benign = [row for row in real if row.source in BENIGN]
+    benign = [row for row in real if row.source in BENIGN and row.targets.get("harm", 0.0) < 0.5]
     harmful = [row for row in [*real, *made] if row.targets.get("harm", 0.0) >= 0.7]
     safe = [row for row in made if row.targets["harm"] < 0.1]
     extra = [
@@ -60,7 +61,7 @@ def training_mix(
     everything = [row for row in drop_held_out([*real, *made, *extra]) if row.text.strip()]
     dice = random.Random(seed)
     dice.shuffle(everything)
-    return [disturb(row, dice) for row in everything]
+    return drop_held_out([disturb(row, dice) for row in everything])
 
 
 def disturb(row: Row, dice: random.Random) -> Row:

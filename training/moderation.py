@@ -42,8 +42,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--real", type=float, default=1.0, help="share of the real rows an epoch")
     parser.add_argument("--made", type=float, default=0.6, help="share of the generated rows")
     parser.add_argument("--hard", type=Path, help="rows that mine wrote, for every epoch")
+    parser.add_argument("--innocent", type=float, default=0.0, help="share of the innocent texts")
     parser.add_argument(
-        "--innocent", type=float, default=0.0, help="share of the innocent texts; old opinions too"
+        "--remember", action="store_true", help="what --start thinks counts beside the labels"
     )
     parser.add_argument(
         "--more", nargs="*", type=_counted, default=[], help="source=rows, beside --limit"
@@ -73,7 +74,7 @@ def epoch(rows: list[Row], asked: argparse.Namespace, number: int, old: Network)
     assert_none_held_out([*mix, *more])
     print(f"epoch {number + 1}: {len(mix)} rows and {len(more)} more", flush=True)
     first, second = (encoded(part, asked.tokens) for part in (mix, more))
-    if asked.innocent:
+    if asked.remember:
         first = remembered(first, old, bfloat16=asked.bfloat16)
     return together(first, second)
 
@@ -82,7 +83,7 @@ def extra(rows: list[Row], wanted: Mapping[str, int], seed: int) -> list[Row]:
     """So many rows more of some sources, disturbed as all are."""
     able = [row for row in rows if row.source in wanted and not is_validation(row.text)]
     dice = random.Random(seed)
-    return [disturb(row, dice) for row in capped(able, wanted, seed + 1)]
+    return drop_held_out([disturb(row, dice) for row in capped(able, wanted, seed + 1)])
 
 
 def encoded(rows: list[Row], limit: int) -> Encoded:

@@ -20,6 +20,8 @@ class Row:
     targets: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
     weight: float = 1.0
+    read: bool = False
+    """Whether one of us read the text by our definitions: see `reread.py`."""
 
 
 def read(path: Path) -> Iterator[dict[str, Any]]:

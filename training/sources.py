@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.labels import complete
+from training.reread import only_read, reread
 from training.rows import Row, read
 
 MODERATION_CAPS = {
@@ -17,11 +18,25 @@ MODERATION_CAPS = {
 }  # fmt: skip
 """Rows of each source in one epoch: benign chat and news comments would drown the rest."""
 
+UNLABELLED = (
+    "goemotions", "semeval_sentiment", "diasafety", "tweeteval_emotion", "tweeteval_irony",
+)  # fmt: skip
+"""Sets of which only the texts that we read are used: see `reread.py`."""
+
 SENTIMENT_GROUPS = {"positive": "positive", "negative": "negative", "neutral": "neutral"}
 
 
 def moderation_rows(data: Path) -> Iterator[Row]:
-    """English rows of every moderation source, with targets completed."""
+    """English rows of every moderation source, with targets completed, or as we read them."""
+    seen = set()
+    for row in map(reread, _labelled(data)):
+        if row.read:
+            seen.add(row.text)
+        yield row
+    yield from (row for row in only_read(_unlabelled(data)) if row.text not in seen)
+
+
+def _labelled(data: Path) -> Iterator[Row]:
     for name in ("unified_moderation", "second_wave"):
         for record in read(data / f"{name}.jsonl.gz"):
             if record["lang"] == "en":
@@ -37,6 +52,13 @@ def _offensive_tweets(data: Path) -> Iterator[Row]:
         targets = complete({"toxicity": float(offensive)}, record["text"], "olid")
         targets["harm"] = 0.8 if offensive else 0.05
         yield Row(record["text"], targets, "olid", 1.0)
+
+
+def _unlabelled(data: Path) -> Iterator[Row]:
+    """Texts of people in sets that say nothing of harm."""
+    for name in UNLABELLED:
+        for record in read(data / f"{name}.jsonl.gz"):
+            yield Row(record["text"], {}, name)
 
 
 def sentiment_rows(data: Path) -> Iterator[Row]:

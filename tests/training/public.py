@@ -9,7 +9,8 @@ from pathlib import Path
 
 NAMES = (
     "unified_moderation", "second_wave", "tweeteval_offensive", "self_dialogue", "sgd_dialogues",
-    "semeval_sentiment", "umsab_sentiment", "goemotions", "presidio_pii",
+    "semeval_sentiment", "umsab_sentiment", "goemotions", "presidio_pii", "diasafety",
+    "tweeteval_emotion", "tweeteval_irony",
 )  # fmt: skip
 
 
