@@ -37,6 +37,7 @@ from training.validation import (
     sentiment_validation,
 )
 
+CHAT_THRESHOLDS = (0.5, 0.7, 0.9)
 RATES = (0.005, 0.001, 0.0003)
 NATURAL_RATES = (0.01, 0.03)
 HEAD = [
@@ -130,20 +131,25 @@ def chat_report(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
             threshold = threshold_at(own, rate)
             cells += [f"{threshold:.2f}", f"{float((other >= threshold).mean()):.2%}"]
         lines.append(f"| {label} | {' | '.join(cells)} |")
+    return lines
+
+
+def by_messages(rows: Sequence[Row], scores: NDArray[np.float64]) -> list[str]:
+    """How much of each kind of harmless message `harm` reaches."""
+    shown = " | ".join(f"at {threshold}" for threshold in CHAT_THRESHOLDS)
+    lines = [f"| harmless messages | number | {shown} |", "|---" * (2 + len(CHAT_THRESHOLDS)) + "|"]
     for source in sorted({row.source for row in rows}):
         here = np.array([row.source == source for row in rows])
-        shares = [f"{float((scores[here, 0] >= t).mean()):.2%}" for t in (0.5, 0.7, 0.8, 0.9)]
-        lines.append(f"{source}: {here.sum()} texts, harm at 0.5, 0.7, 0.8, 0.9: {shares}")
+        shares = [f"{float((scores[here, 0] >= at).mean()):.2%}" for at in CHAT_THRESHOLDS]
+        lines.append(f"| {source} | {here.sum()} | {' | '.join(shares)} |")
     return lines
 
 
-def group_report(folder: Path) -> list[str]:
-    """How much the name of a group alone moves `toxicity` and `identity_attack`."""
-    lines = []
-    for label, found in groups.measured(lambda rows: judge(folder, rows)).items():
-        lines += [f"{label}: {name} {area:.3f}, {n} flagged" for name, area, n in found.worst[:8]]
-        lines.append(f"{label}: {found.caught:.1%} of hateful sentences caught")
-    return lines
+def group_report(folder: Path, real: Judged) -> list[str]:
+    """How much the name of a group alone moves a score, and what becomes of texts that name one."""
+    found = groups.measured(lambda rows: judge(folder, rows))
+    caught = [f"{label}: {each.caught:.1%} of hateful sentences" for label, each in found.items()]
+    return [*groups.table(found), *groups.naming(real), *caught]
 
 
 def tricks_report(folder: Path, judged: Judged) -> list[str]:
@@ -226,44 +232,46 @@ def moderation_report(asked: argparse.Namespace) -> list[str]:
     chat = benign_rows(asked.data)
     chat_scores = score(asked.folder, chat)
     innocent = judge(asked.folder, calm.calm_rows(asked.data, asked.folder))
+    found = [*goals.of_moderation(asked.folder, asked.data, judged), *timed(asked)]
     return [
-        "## Goals", *goals.table(goals.of_moderation(asked.folder, asked.data, judged)),
+        "## Goals", *goals.table(found),
+        "## Labelled by hand", *labelled_report(asked.folder),
+        "## Written by hand", *handmade_report(asked.folder),
         "## Real texts", *table(real.rows, real.scores),
         "## With unseen templates", *table(rows, judged.scores),
         "## By source", *by_source(rows, judged.scores),
-        f"## Harmless chat, {len(chat)} texts", *chat_report(chat, chat_scores),
-        "## Precision at natural rates", *natural_report(asked.folder, chat_scores),
-        "## Harmless texts by kind and length", *calm.report(innocent),
-        "## Groups", *group_report(asked.folder),
+        "## Groups", *group_report(asked.folder, real),
         "## Tricks", *tricks_report(asked.folder, real),
-        "## Labelled by hand", *labelled_report(asked.folder),
-        "## Written by hand", *handmade_report(asked.folder),
+        "## Harmless texts by kind and length", *calm.report(innocent),
+        f"## Harmless chat, {len(chat)} texts", *by_messages(chat, chat_scores),
+        *chat_report(chat, chat_scores),
+        "## Precision at natural rates", *natural_report(asked.folder, chat_scores),
     ]  # fmt: skip
 
 
 def sentiment_report(asked: argparse.Namespace) -> list[str]:
     """Everything that the card tells of the sentiment model."""
     rows = validation_rows(asked, lambda asked: sentiment_validation(asked.data))
-    found = goals.table(goals.of_sentiment(asked.folder, asked.data))
+    found = [*goals.of_sentiment(asked.folder, asked.data), *timed(asked)]
     tweets = moods.masked([row for row in rows if row.source == "semeval"])
     lines = moods.report(rows, score(asked.folder, rows))
     masked = moods.report(tweets, score(asked.folder, tweets))[2:3]
-    return ["## Goals", *found, "## Moods", *lines, *masked]
+    return ["## Goals", *goals.table(found), "## Moods", *lines, *masked]
 
 
-def speed_report(asked: argparse.Namespace) -> list[str]:
-    """The time of one text, with its goal."""
+def timed(asked: argparse.Namespace) -> list[goals.Found]:
+    """The time of one text, if it is asked for."""
+    if not asked.speed:
+        return []
     took = speed.of_folder(asked.folder, asked.data)
-    found = goals.Found(goals.LATENCY.name, took, f"{speed.RUNS} messages, {speed.processor()}")
-    return ["## Speed", *goals.table([found])]
+    return [goals.Found(goals.LATENCY.name, took, f"{speed.RUNS} messages, {speed.processor()}")]
 
 
 def main() -> None:
     """Print the figures as tables."""
     asked = arguments()
     moderation = opened(asked.folder).labels == MODERATION_LABELS
-    report = moderation_report(asked) if moderation else sentiment_report(asked)
-    print("\n".join([*report, *(speed_report(asked) if asked.speed else [])]))
+    print("\n".join(moderation_report(asked) if moderation else sentiment_report(asked)))
 
 
 if __name__ == "__main__":

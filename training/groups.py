@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,9 @@ HARMFUL = frozenset({"hate.derogation", "hate.statements", "hate.short", "hate.t
 
 LABELS = ("toxicity", "identity_attack")
 
+ENOUGH = 20
+"""Real texts that name a group, from which on they are counted."""
+
 Texts = dict[str, tuple[list[str], list[str]]]
 
 
@@ -35,6 +40,8 @@ class Measured:
 
     worst: list[tuple[str, float, int]]
     caught: float
+    of_group: Mapping[str, float]
+    """The share found of each group's hateful sentences."""
 
 
 def measured(judge: Callable[[Sequence[Row]], Judged]) -> dict[str, Measured]:
@@ -50,9 +57,38 @@ def measured(judge: Callable[[Sequence[Row]], Judged]) -> dict[str, Measured]:
             name: (safe.score(label), harmful.score(label))
             for name, (safe, harmful) in judged.items()
         }
-        caught = np.mean([(harmful >= 0.5).mean() for _, harmful in scores.values()])
-        found[label] = Measured(worst_first(texts, scores), float(caught))
+        caught = {n: float((harmful >= 0.5).mean()) for n, (_, harmful) in scores.items()}
+        mean = float(np.mean(list(caught.values())))
+        found[label] = Measured(worst_first(texts, scores), mean, caught)
     return found
+
+
+def table(found: Mapping[str, Measured]) -> list[str]:
+    """A line for each group, the worst on `identity_attack` first."""
+    areas = [f"BPSN-AUC of `{label}`" for label in LABELS]
+    lines = [f"| group | {' | '.join(areas)} | harmless flagged | hateful caught |"]
+    lines.append("|---|---|---|---|---|")
+    tolerant = {name: area for name, area, _ in found["toxicity"].worst}
+    for name, area, flagged in found["identity_attack"].worst:
+        caught = found["identity_attack"].of_group[name]
+        lines.append(f"| {name} | {tolerant[name]:.3f} | {area:.3f} | {flagged} | {caught:.0%} |")
+    return lines
+
+
+def naming(judged: Judged) -> list[str]:
+    """What `harm` at 0.5 does on real texts that name a group, for groups with enough of them."""
+    lines = ["| texts that name | harmful caught | harmless flagged |", "|---|---|---|"]
+    for group in GROUPS:
+        texts = judged.known("harm").where(partial(_names, group))
+        if len(texts.rows) >= ENOUGH:
+            truth, flagged = texts.truth("harm"), texts.flagged("harm")
+            shares = [f"{int(flagged[here].sum())}/{int(here.sum())}" for here in (truth, ~truth)]
+            lines.append(f"| {group} | {' | '.join(shares)} |")
+    return lines
+
+
+def _names(group: str, row: Row) -> bool:
+    return re.search(rf"\b{group}s?\b", row.text, re.IGNORECASE) is not None
 
 
 def sentences() -> Texts:

@@ -61,7 +61,7 @@ def small_maps_of(path: Path) -> dict[str, SmallMap]:
             name = levels.removesuffix(".levels")
             whole = name[:-2] if name[-2:] in _THIRDS else name
             shrink = held.get(f"{whole}.squeeze")
-            squeeze = None if shrink is None else np.float32(1.0) / shrink
+            squeeze = None if shrink is None else np.divide(1.0, shrink, dtype=np.float32)
             part = SmallMap(float(held[scale]), int(held[zero]), held[levels], held[steps], squeeze)
             found[whole] = _joined(found[whole], part) if whole in found else part
     return found

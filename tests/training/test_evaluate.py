@@ -63,8 +63,15 @@ def test_thresholds_are_found_on_one_half_and_told_of_the_other() -> None:
     lines = evaluate.chat_report(rows, scores)
     cells = [cell.strip() for cell in lines[2].split("|")]
     assert cells[1:5] == ["harm", "100.00%", "0.20", "100.00%"]
-    share = f"{float((~own).mean()):.2%}"
-    assert lines[-1] == (f"sgd: 2000 texts, harm at 0.5, 0.7, 0.8, 0.9: {[share] * 4}")
+
+
+def test_harmless_messages_are_counted_by_where_they_come_from() -> None:
+    rows = [Row("a", {}, "sgd"), Row("b", {}, "sgd"), Row("c", {}, "clinc")]
+    scores = judged(rows, [{"harm": 0.75}, {}, {"harm": 0.5}]).scores
+    assert evaluate.by_messages(rows, scores)[2:] == [
+        "| clinc | 1 | 100.00% | 0.00% | 0.00% |",
+        "| sgd | 2 | 50.00% | 50.00% | 0.00% |",
+    ]
 
 
 def test_a_flag_is_right_as_often_as_rates_say() -> None:

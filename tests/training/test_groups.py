@@ -48,3 +48,23 @@ def test_a_model_that_flags_a_name_is_found_out() -> None:
     assert found["toxicity"].worst[1][1] == 1.0
     assert found["toxicity"].caught == 1.0
     assert found["identity_attack"].caught == 0.0
+
+
+def test_every_group_has_a_line_in_the_table() -> None:
+    def judge(rows: Sequence[Row]) -> Judged:
+        said = {"toxicity": 0.9, "identity_attack": 0.9}
+        return judged(rows, [said if "Turkish" in row.text else {} for row in rows])
+
+    lines = groups.table(groups.measured(judge))
+    harmless = len(groups.sentences()["Turkish"][0])
+    assert len(lines) == 2 + len(groups.GROUPS)
+    assert lines[2].startswith("| Turkish | ")
+    assert lines[2].endswith(f" | {harmless} | 100% |")
+    assert all(line.endswith(" | 0 | 0% |") for line in lines[3:])
+
+
+def test_real_texts_are_counted_by_the_group_that_they_name() -> None:
+    rows = [Row(f"all Muslims {n}", {"harm": float(n < 5)}) for n in range(25)]
+    rows += [Row("a queerly shaped thing", {"harm": 0.0})] * 30
+    found = groups.naming(judged(rows, [{"harm": 0.6 * (n < 7)} for n in range(len(rows))]))
+    assert found[2:] == ["| Muslim | 5/5 | 2/20 |"]
