@@ -256,7 +256,11 @@ def sentiment_report(asked: argparse.Namespace) -> list[str]:
     tweets = moods.masked([row for row in rows if row.source == "semeval"])
     lines = moods.report(rows, score(asked.folder, rows))
     masked = moods.report(tweets, score(asked.folder, tweets))[2:3]
-    return ["## Goals", *goals.table(found), "## Moods", *lines, *masked]
+    by_hand = moods.labelled()
+    return [
+        "## Goals", *goals.table(found), "## Moods", *lines, *masked,
+        "## Labelled by hand", *moods.report(by_hand, score(asked.folder, by_hand), kinds=False),
+    ]  # fmt: skip
 
 
 def timed(asked: argparse.Namespace) -> list[goals.Found]:

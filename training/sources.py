@@ -23,6 +23,10 @@ UNLABELLED = (
 )  # fmt: skip
 """Sets of which only the texts that we read are used: see `reread.py`."""
 
+MOODS = Path(__file__).with_name("written_moods.txt")
+EMOTIONS = {
+    "joy": "positive", "optimism": "positive", "anger": "negative", "sadness": "negative",
+}  # fmt: skip
 SENTIMENT_GROUPS = {"positive": "positive", "negative": "negative", "neutral": "neutral"}
 
 
@@ -62,7 +66,7 @@ def _unlabelled(data: Path) -> Iterator[Row]:
 
 
 def sentiment_rows(data: Path) -> Iterator[Row]:
-    """English rows with a sentiment."""
+    """English rows with a sentiment; those of our own count twice, for they are few."""
     for record in read(data / "semeval_sentiment.jsonl.gz"):
         yield _sentiment(record["text"], record["labels"]["sentiment"], "semeval", 1.0)
     for record in read(data / "umsab_sentiment.jsonl.gz"):
@@ -72,6 +76,20 @@ def sentiment_rows(data: Path) -> Iterator[Row]:
         groups = {SENTIMENT_GROUPS.get(group) for group in record["labels"]["sentiment_group"]}
         if len(groups) == 1 and None not in groups:
             yield _sentiment(record["text"], str(groups.pop()), "goemotions", 0.5)
+    for record in read(data / "tweeteval_emotion.jsonl.gz"):
+        if label := EMOTIONS.get(record["labels"]["emotion"]):
+            yield _sentiment(record["text"], label, "emotion", 0.4)
+    yield from written_moods()
+
+
+def written_moods(path: Path = MOODS) -> Iterator[Row]:
+    """Texts of our own, in blocks under `[class.topic | class]`."""
+    label = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            label = line.strip("[]").partition("|")[2].strip()
+        elif line:
+            yield _sentiment(line, label, "written", 2.0)
 
 
 def _sentiment(text: str, label: str, source: str, weight: float) -> Row:

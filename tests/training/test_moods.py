@@ -1,9 +1,12 @@
 """Sentiments are counted by set and by kind of text."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from training import moods
+from training import moods, sources
+from training.holdout import drop_held_out, key
 from training.rows import Row
 
 NEGATIVE, NEUTRAL, POSITIVE = (
@@ -43,3 +46,45 @@ def test_the_confidence_of_an_answer_is_held_against_its_truth() -> None:
     scores = np.array([[0.9, 0.1, 0.0]] * 10)
     truth = np.array([0] * 6 + [1] * 4)
     assert moods.confidence_error(truth, scores) == pytest.approx(0.3)
+
+
+def test_texts_judged_by_hand_are_as_many_of_each_sentiment_and_new() -> None:
+    rows = moods.labelled()
+    trained = {key(row.text) for row in sources.written_moods()}
+    assert len(rows) == len({key(row.text) for row in rows}) == 360
+    assert np.bincount(moods.truth_of(rows)).min() > 115
+    assert len({row.source for row in rows}) == 11
+    assert drop_held_out(rows) == rows
+    assert not {key(row.text) for row in rows} & trained
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "no json",
+        '["a"]',
+        '{"text": "a", "sentiment": "negative"}',
+        '{"text": "a", "sentiment": "sad", "kind": "chat"}',
+        '{"text": " ", "sentiment": "negative", "kind": "chat"}',
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "labelled.jsonl"
+    path.write_text(f'{{"text": "a", "sentiment": "neutral", "kind": "chat"}}\n{line}\n')
+    with pytest.raises(ValueError, match=r"labelled\.jsonl:2"):
+        moods.labelled(path)
+
+
+def test_texts_judged_by_hand_are_reported_by_kind_and_all_together() -> None:
+    rows = [Row("fine", POSITIVE, "chat"), Row("noon", NEUTRAL, "mail")]
+    lines = moods.report(rows, np.array([[0, 0, 1.0], [0, 1.0, 0]]), kinds=False)[2:]
+    assert [line.split(" | ")[:2] for line in lines] == [
+        ["| chat", "1"], ["| mail", "1"], ["| all of them", "2"],
+    ]  # fmt: skip
+
+
+def test_written_texts_have_a_sentiment_each() -> None:
+    rows = list(sources.written_moods())
+    assert len(rows) == 1080
+    assert np.bincount(moods.truth_of(rows)).tolist() == [360, 360, 360]
+    assert drop_held_out(rows) == rows
