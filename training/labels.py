@@ -45,6 +45,12 @@ HARM_CONFIDENCE = {
 }  # fmt: skip
 """Soft target of `harm` for positives of sources that label a topic or label noisily."""
 
+MISTAKEN: Mapping[str, tuple[str, ...]] = {
+    "civil_toxic_spans": ("threat", "identity_attack", "hate_threatening")
+}
+"""Heads of which a set's positives are no positives by our definitions: of 128 of these texts that
+are threats to their set the reader of `reread.py` found 5 so, of 60 attacks on identity 8."""
+
 IMPORTANCE = {"harm": 2.0, "toxicity": 1.5, "identity_attack": 1.5}
 """How much a head counts in the loss, where it is not 1."""
 
@@ -74,6 +80,9 @@ def complete(targets: Mapping[str, float], text: str, source: str) -> dict[str, 
     """Heads to targets, with everything that follows from what is known."""
     known = {("profanity" if k == "obscene" else k): float(v) for k, v in targets.items()}
     known.pop("sexual_minors", None)
+    for head in MISTAKEN.get(source, ()):
+        if known.get(head, 0.0) > 0.0:
+            del known[head]
     if source in CLEAN_SOURCES:
         known = dict.fromkeys(MODERATION_HEADS, 0.0) | known
     _imply(known)

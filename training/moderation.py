@@ -24,6 +24,7 @@ from training.rows import Row, capped
 from training.sources import moderation_rows
 from training.start_onnx import constants_of, restore
 from training.store import read_weights, write_run
+from training.unsaid import assumed
 from training.validation import DISTIL_SEED, read_rows
 
 
@@ -48,6 +49,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--more", nargs="*", type=_counted, default=[], help="source=rows, beside --limit"
+    )
+    parser.add_argument(
+        "--unsaid", type=float, default=0.0, help="weight of rare heads that no set speaks of"
     )
     parser.add_argument("--minutes", type=float, default=0.0, help="time allowed; 0: no limit")
     parser.add_argument("--batch", type=int, default=64)
@@ -74,6 +78,8 @@ def epoch(rows: list[Row], asked: argparse.Namespace, number: int, old: Network)
     assert_none_held_out([*mix, *more])
     print(f"epoch {number + 1}: {len(mix)} rows and {len(more)} more", flush=True)
     first, second = (encoded(part, asked.tokens) for part in (mix, more))
+    if asked.unsaid:
+        first = assumed(first, mix, asked.unsaid)
     if asked.remember:
         first = remembered(first, old, bfloat16=asked.bfloat16)
     return together(first, second)

@@ -22,9 +22,7 @@ READ = tuple(head for head in MODERATION_HEADS if head not in {"harm", "minor"})
 """What a reader says of a text; `harm` follows from it, and `minor` from a rule."""
 
 JUDGED: Mapping[str, frozenset[str]] = {
-    "civil_toxic_spans": frozenset(
-        {"toxicity", "insult", "identity_attack", "threat", "profanity"}
-    ),
+    "civil_toxic_spans": frozenset({"toxicity", "insult"}),
     "convabuse": frozenset({"toxicity", "sexual", "identity_attack"}),
     "davidson": frozenset({"identity_attack"}),
     "eacl_misogyny": frozenset({"identity_attack"}),

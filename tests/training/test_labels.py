@@ -78,3 +78,12 @@ def test_a_minor_is_noticed(text: str) -> None:
 @pytest.mark.parametrize("text", ["she is 19 years old", "a minority", "kidding", "grade A steak"])
 def test_an_adult_is_not_a_minor(text: str) -> None:
     assert not mentions_minor(text)
+
+
+def test_positives_that_are_none_by_our_definitions_are_unknown() -> None:
+    said = {"toxicity": 1, "threat": 1, "identity_attack": 0.4, "insult": 1}
+    known = complete(said, "some text", "civil_toxic_spans")
+    assert "threat" not in known
+    assert "identity_attack" not in known
+    assert known["toxicity"] == known["insult"] == known["harm"] == 1.0
+    assert complete({"threat": 0}, "some text", "civil_toxic_spans")["threat"] == 0.0
