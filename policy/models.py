@@ -25,6 +25,13 @@ class PolicyRecord(models.Model):
     is_default = models.BooleanField(
         default=False, help_text="Judges every stream that names no policy of its own."
     )
+    shipped_digest = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        editable=False,
+        help_text="What the product itself last wrote here; empty if it never did.",
+    )
 
     class Meta:
         verbose_name = "policy"

@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 
 from generation.models import AssistantModelRecord, AssistantRecord
+from policy import shipped_db
 from policy.defaults import DEFAULT_POLICY
-from policy.models import PolicyRecord, RuleRecord
 from streams import api_keys, limits
 from streams.models import ApiKey, RateLimit, Site, Stream
 
@@ -59,29 +59,11 @@ class Made:
 def prepare(wanted: Wanted) -> Made:
     """Completes what a start needs; what exists is left as the operator changed it."""
     with transaction.atomic():
-        _make_policy()
+        shipped_db.bring(DEFAULT_POLICY)
         _make_limits()
         site = _make_site(wanted)
         username, password = _make_administrator(wanted)
         return Made(site, username, password, _make_api_key(site, wanted.api_key))
-
-
-def _make_policy() -> None:
-    if PolicyRecord.objects.exists():
-        return
-    record = PolicyRecord.objects.create(
-        name=DEFAULT_POLICY.name, fail_mode=DEFAULT_POLICY.fail_mode, is_default=True
-    )
-    for rule in DEFAULT_POLICY.rules:
-        RuleRecord.objects.create(
-            policy=record,
-            name=rule.name,
-            plugin=rule.plugin,
-            label=rule.label,
-            threshold=rule.threshold,
-            action=rule.action,
-            judges=rule.judges,
-        )
 
 
 def _make_limits() -> None:

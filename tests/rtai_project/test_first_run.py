@@ -46,6 +46,21 @@ def test_later_starts_make_nothing_and_tell_no_secret() -> None:
     assert get_user_model().objects.count() == 1
 
 
+def test_a_later_release_brings_its_policy_unless_the_stored_one_was_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first_run.prepare(WANTED)
+    rules = tuple(replace(rule, threshold=0.123) for rule in DEFAULT_POLICY.rules)
+    monkeypatch.setattr(first_run, "DEFAULT_POLICY", replace(DEFAULT_POLICY, rules=rules))
+    first_run.prepare(WANTED)
+    assert set(policies_db.load().default.rules) == set(rules)
+    RuleRecord.objects.filter(name="spam").delete()
+    before = policies_db.load().default
+    monkeypatch.setattr(first_run, "DEFAULT_POLICY", DEFAULT_POLICY)
+    first_run.prepare(WANTED)
+    assert policies_db.load().default == before
+
+
 def test_a_given_password_and_key_are_used_and_never_shown() -> None:
     key = "k" * 40
     made = first_run.prepare(replace(WANTED, admin_password="a-good-password", api_key=key))
