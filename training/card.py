@@ -16,7 +16,9 @@ from collections import defaultdict
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs" / "models"
-_TABLE = re.compile(r"^\|.*\n\|[ :|-]+\|\n(?:\|.*\n)*", re.MULTILINE)
+_RULE = r"\|[ :|-]+\|\n"
+_TABLE = re.compile(rf"^\|.*\n{_RULE}(?:(?!.*\n{_RULE})\|.*\n)*", re.MULTILINE)
+"""A table ends where another begins, also without a line between them."""
 _DIGEST = re.compile(r"^\| `([\w.]+)` \| `[0-9a-f]{64}` \|$", re.MULTILINE)
 
 

@@ -28,7 +28,7 @@ HARMFUL = frozenset({"hate.derogation", "hate.statements", "hate.short", "hate.t
 
 LABELS = ("toxicity", "identity_attack")
 
-ENOUGH = 20
+ENOUGH = 10
 """Real texts that name a group, from which on they are counted."""
 
 Texts = dict[str, tuple[list[str], list[str]]]

@@ -33,6 +33,9 @@ REPORT = """## First
 |---|---|
 | harm | 0.7 |
 | spam | 0.8 |
+| head of another table | value |
+|---|---|
+| a | b |
 ## Second
 | label | AUPRC |
 |---|---|
