@@ -136,7 +136,7 @@ def test_the_shipped_models_are_whole() -> None:
 
     refs = {versions.load(folder).ref for folder in folders}
 
-    assert {"guard-mini@1.5.0", "sentiment-mini@1.1.2"} <= refs
+    assert {"guard-mini@1.6.0", "sentiment-mini@1.2.0"} <= refs
     for folder in folders:
         assert json.loads((folder / "manifest.json").read_text())["licence"]
 

@@ -25,24 +25,24 @@ Decided = tuple[Action, tuple[str, ...]]
 
 TEXTS = read()
 FLOORS = {
-    "harm": 0.94,
-    "toxicity": 0.955,
-    "severe_toxicity": 0.98,
-    "insult": 0.915,
+    "harm": 0.946,
+    "toxicity": 0.965,
+    "severe_toxicity": 0.985,
+    "insult": 0.935,
     "profanity": 0.87,
-    "threat": 0.915,
-    "harassment_threatening": 0.895,
-    "identity_attack": 0.96,
-    "hate_threatening": 0.92,
-    "sexual": 0.93,
-    "self_harm": 0.94,
-    "self_harm_intent": 0.78,
-    "self_harm_instructions": 0.885,
-    "violence": 0.96,
-    "violence_graphic": 0.905,
-    "illicit": 0.935,
-    "illicit_violent": 0.915,
-    "spam": 0.95,
+    "threat": 0.93,
+    "harassment_threatening": 0.91,
+    "identity_attack": 0.97,
+    "hate_threatening": 0.93,
+    "sexual": 0.955,
+    "self_harm": 0.95,
+    "self_harm_intent": 0.79,
+    "self_harm_instructions": 0.895,
+    "violence": 0.965,
+    "violence_graphic": 0.935,
+    "illicit": 0.945,
+    "illicit_violent": 0.93,
+    "spam": 0.97,
 }
 """Average precision of each label, a little below what its card says."""
 PADDED = Execution(max_batch_tokens=512)
@@ -105,8 +105,8 @@ def test_harm_is_found_and_seldom_where_there_is_none(alone: Rows) -> None:
     flagged = scores >= 0.5
     caught = float(judged[flagged].sum())
 
-    assert caught / judged.sum() >= 0.81
-    assert caught / flagged.sum() >= 0.905
+    assert caught / judged.sum() >= 0.815
+    assert caught / flagged.sum() >= 0.915
 
 
 def test_a_text_gets_the_same_decision_alone_and_in_any_company(alone: Rows) -> None:
