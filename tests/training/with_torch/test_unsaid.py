@@ -1,10 +1,15 @@
 """Rare heads that no set speaks of are assumed to be as rare as they were found."""
 
 import numpy as np
+import pytest
 
-from training.fit import Encoded
+from tests.training.with_torch import REASON
 from training.labels import MODERATION_HEADS
 from training.rows import Row
+
+pytest.importorskip("torch", reason=REASON)
+
+from training.fit import Encoded
 from training.unsaid import PEOPLE, SHARES, assumed
 
 SEXUAL, INSULT = (MODERATION_HEADS.index(head) for head in ("sexual", "insult"))
