@@ -21,7 +21,9 @@ DEFAULT_POLICY = Policy(
         Rule("insults", "moderation", "insult", 0.86, Action.HOLD),
         Rule("toxic", "moderation", "toxicity", 0.92, Action.HOLD),
         Rule("sexual", "moderation", "sexual", 0.93, Action.HOLD),
-        Rule("self-harm", "moderation", "self_harm", 0.86, Action.HOLD),
+        # An assistant that says that it stays, waits or has planned something reads like despair.
+        Rule("self-harm", "moderation", "self_harm", 0.86, Action.HOLD, Judges.PEOPLE),
+        Rule("self-harm-answers", "moderation", "self_harm", 0.96, Action.HOLD, Judges.ASSISTANTS),
         Rule("self-harm-advice", "moderation", "self_harm_instructions", 0.85, Action.BLOCK),
         Rule("violence", "moderation", "violence", 0.57, Action.HOLD),
         # An assistant that counts, lists or repeats itself reads like these.

@@ -87,8 +87,6 @@ That is all I needed, thank you. Your ticket number is 48213.""".replace(":\n- "
     .split("\n")
 )
 """Small talk, support and facts as an assistant puts them."""
-MISJUDGED = {"No problem at all. Take your time, I'll be here.": "self-harm"}
-"""Those in which the model that ships sees harm, and the rules that hold them."""
 
 
 def shipped(valkey: redis.Redis, *script: Step) -> Worker:
@@ -168,4 +166,4 @@ def test_harmless_answers_are_not_taken_back() -> None:
     print(f"{len(wrong)} of {len(found)} are taken back: {wrong}")
 
     assert len(found) >= 40
-    assert wrong.items() <= MISJUDGED.items()
+    assert wrong == {}

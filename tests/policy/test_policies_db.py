@@ -94,6 +94,8 @@ def test_a_rule_that_judges_somebody_unknown_is_not_valid() -> None:
 
 SPARED = ("illicit", "spam")
 """Rules whose threshold was 0.8 when the default policy came to spare assistants."""
+LATER = "self-harm-answers"
+"""The rule that came after that."""
 
 
 @pytest.mark.parametrize("changed", [False, True])
@@ -118,10 +120,14 @@ def test_a_default_policy_that_nobody_changed_becomes_what_a_fresh_one_is(
         assert after == before
     else:
         assert after.version == before.version + 1
-        fresh = DEFAULT_POLICY.rules
-        assert set(after.rules) == {
-            replace(rule, threshold=0.8) if rule.name in SPARED else rule for rule in fresh
-        }
+        assert set(after.rules) == {then(r) for r in DEFAULT_POLICY.rules if r.name != LATER}
+
+
+def then(rule: Rule) -> Rule:
+    """The rule as it was when assistants came to be spared."""
+    if rule.name in SPARED:
+        return replace(rule, threshold=0.8)
+    return replace(rule, judges=Judges.EVERYBODY) if rule.label == "self_harm" else rule
 
 
 def test_a_disabled_rule_does_not_judge() -> None:
