@@ -4,9 +4,11 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+import redis
 
 from generation import keys
 from inference import connection_redis
+from inference.workers_redis import GENERATORS, live_workers
 from tests.browser.storyteller import Storyteller
 from tests.faults.checks import a_victim, kill
 from tests.faults.readers import FIRST, STORY, WORDS, Reader, StreamReader
@@ -25,10 +27,21 @@ def server(product: Product) -> str:
     return f"server_{product.environ['RTAI_SERVER']}"
 
 
+def valkey(product: Product) -> redis.Redis:
+    return connection_redis.client(connection_redis.embedded_url(product.data_dir))
+
+
 def waiting(product: Product) -> int:
     """How many generations no worker has taken."""
-    client = connection_redis.client(connection_redis.embedded_url(product.data_dir))
-    return int(client.zcard(keys.WAITING))
+    return int(valkey(product).zcard(keys.WAITING))
+
+
+def known(product: Product) -> bool:
+    """Whether the worker that runs has told of itself: without one, questions are refused."""
+    running = {each.pid for each in product.children("generation-1")}
+    return any(
+        each.description.pid in running for each in live_workers(valkey(product), GENERATORS)
+    )
 
 
 async def tell_steadily(teller: Storyteller) -> None:
@@ -74,12 +87,11 @@ async def test_a_worker_killed_before_it_took_the_question_lets_nobody_wait(
 ) -> None:
     teller.begin(STORY, 5)
     async with Reader(product.url) as reader:
-        await reader.until(lambda: product.children("generation-1"))
+        await reader.until(lambda: known(product), within_s=60)
         worker = a_victim(product, "generation-1")
         worker.suspend()
         await reader.ask()
-        # A worker that was stopped before it told of itself is none: the question is refused.
-        await reader.until(lambda: waiting(product) == 1 or reader.refusal)
+        await reader.until(lambda: waiting(product) == 1)
         worker.kill()
         await reader.until(lambda: waiting(product) == 0, within_s=15)
 
