@@ -8,6 +8,7 @@ from django.db import transaction
 
 from policy import shipped_db
 from policy.models import PolicyRecord, RuleRecord
+from policy.policies_db import from_record
 from policy.policy import Action, Judges, Policy, Rule
 
 MIGRATION = import_module("policy.migrations.0005_shipped_digest")
@@ -38,18 +39,10 @@ def start(shipped: Policy) -> PolicyRecord:
 
 def stored(record: PolicyRecord) -> Policy:
     """What is stored, its rules in their order; the version is left out."""
-    rules = tuple(
-        Rule(
-            each.name,
-            each.plugin,
-            each.label,
-            each.threshold,
-            Action(each.action),
-            Judges(each.judges),
-        )
-        for each in record.rules.filter(enabled=True).order_by("pk")
-    )
-    return Policy(record.name, 0, rules, Action(record.fail_mode))
+    found = from_record(record)
+    order = list(record.rules.order_by("pk").values_list("name", flat=True))
+    rules = sorted(found.rules, key=lambda rule: order.index(rule.name))
+    return replace(found, version=0, rules=tuple(rules))
 
 
 def content() -> list[object]:
